@@ -1,0 +1,42 @@
+# make reproduce | make test: all that a fresh machine needs (Python 3.10 or newer, make, a C compiler)
+PYTHON  ?= python3
+PROFILE ?= digits
+# more options of ftervit-reproduce, e.g. ARGS="--set data.root=~/imagenette"
+ARGS    ?=
+VENV    := .venv
+BIN     := $(VENV)/bin
+READY   := $(VENV)/.ready
+
+.PHONY: reproduce test lab bench readme lock clean help
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+reproduce: $(READY)  ## run every notebook for PROFILE (default: digits), write figures and tables
+	$(BIN)/ftervit-reproduce --profile $(PROFILE) $(ARGS)
+
+test: $(READY)  ## notebooks clean and exported, README current, every notebook runs
+	$(BIN)/python .ci/check.py
+
+lab: $(READY)  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab nbs
+
+bench: $(READY)  ## training step: ternary against FP32, time and peak memory
+	$(BIN)/python -m ftervit.bench $(ARGS)
+
+readme: $(READY)  ## write README.md from nbs/index.ipynb
+	$(BIN)/python -m ftervit.reproduce --readme
+
+lock: $(READY)  ## resolve settings.ini anew into requirements.lock and environment.yml
+	$(BIN)/pip install --quiet uv
+	$(BIN)/python .ci/lock.py
+
+clean:  ## delete work products and the environment; recorded results stay
+	rm -rf runs build *.egg-info $(VENV)
+
+$(READY): requirements.lock settings.ini setup.py
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else f"Python 3.10 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=/path/to/python3 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
