@@ -95,7 +95,10 @@ def package_exported() -> None:
 
 def parameters_tagged() -> None:
     for notebook in NOTEBOOKS:
-        cells = [c for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+        try:
+            cells = [c for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+        except ValueError as e:
+            raise AssertionError(f"{notebook.name} is not a notebook: {e}") from e
         if any("load_profile(profile, overrides)" in "".join(c["source"]) for c in cells):
             tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
             assert len(tagged) == 1 and "profile =" in tagged[0] and "overrides =" in tagged[0], (
