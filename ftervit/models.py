@@ -26,8 +26,8 @@ from .profiles import Config, Profile, atomic_write, project_root
 # %% auto #0
 __all__ = ['PRESETS', 'EMBEDDINGS', 'PUBLISHED_REPO', 'PUBLISHED_MODELS', 'ACCOUNTS', 'Component', 'TernaryConfig',
            'component_of', 'ternarize', 'parameter_rows', 'coverage', 'ModelConfig', 'create_model', 'Checkpoint',
-           'save_checkpoint', 'load_checkpoint', 'Models', 'find_models', 'read_published', 'published_files',
-           'load_published', 'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
+           'save_checkpoint', 'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models',
+           'find_models', 'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
 
 # %% ../nbs/02_models.ipynb #a0e4ec1b
 class Component(Config):
@@ -236,32 +236,6 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     model.load_state_dict(state)
     return Checkpoint((set_mode(model, 'exact') if meta['ternary'] is not None and any(isinstance(m, QuantLayer) for m in model.modules()) else model).eval(), meta)
 
-# %% ../nbs/02_models.ipynb #3c46c5d5
-class Models(NamedTuple):
-    "Teacher and student with their descriptions, and where they come from."
-    teacher: Checkpoint
-    student: Checkpoint
-    source: str
-
-
-def find_models(p: Profile,                        # the profile
-                seed: int | None = None,           # run to take; None: the profile's first
-                teacher: str | Path | None = None, # explicit checkpoints instead
-                student: str | Path | None = None
-               ) -> Models:
-    """Teacher and student of `p`: the explicit paths, else those of the run in `runs/<name>`, else the committed ones in `data/models`
-    (the smoke profile takes the digits models). Raises `FileNotFoundError` saying how to make them."""
-    if (teacher is None) != (student is None): raise ValueError("give both `teacher` and `student`, or neither")
-    if teacher is not None: return Models(load_checkpoint(teacher), load_checkpoint(student), f"{teacher}, {student}")
-    run = p.run_dir/f'seed{p.seeds[0] if seed is None else seed}'
-    committed = project_root()/'data'/'models'/('digits' if p.name == 'smoke' else p.name)
-    for d, what in ((run, 'this run'), (committed, 'committed with the project')):
-        if all((d/f'{n}.safetensors').is_file() for n in ('teacher', 'student')):
-            return Models(load_checkpoint(d/'teacher.safetensors'), load_checkpoint(d/'student.safetensors'),
-                          f"{d.relative_to(project_root()).as_posix()} ({what})")
-    raise FileNotFoundError(f"no trained models for profile {p.name!r}, neither in {run} nor in {committed}: "
-                            f"make them with `ftervit-train --profile {p.name}`")
-
 # %% ../nbs/02_models.ipynb #c66ac340
 PUBLISHED_REPO = 'szymonrucinski/FTerViT'
 # end of the file name -> timm architecture
@@ -324,6 +298,45 @@ def load_published(name: str | Path,                 # path of a .pth, or (part 
     if 'cifar' in str(name).lower():   # trained with a plain resize and mean = std = 0.5 (section 1)
         model.pretrained_cfg = {**model.pretrained_cfg, 'mean': (0.5,)*3, 'std': (0.5,)*3, 'crop_pct': 1.0}
     return set_mode(model, mode).eval()
+
+# %% ../nbs/02_models.ipynb #93d7cc44
+class Models(NamedTuple):
+    "Teacher and student with their descriptions, and where they come from."
+    teacher: Checkpoint
+    student: Checkpoint
+    source: str
+
+
+def _open(what: str | Path, p: Profile) -> Checkpoint:
+    "A checkpoint of ours, a published one, or (`model`) the profile's architecture."
+    if str(what) == 'model':
+        config = ModelConfig(**p.model)
+        return Checkpoint(create_model(config).eval(), dict(model=config.model_dump(), ternary=None))
+    if Path(what).suffix == '.safetensors': return load_checkpoint(what)
+    return Checkpoint(load_published(what), dict(published=str(what)))
+
+
+def find_models(p: Profile,                        # the profile
+                seed: int | None = None,           # run to take; None: the profile's first
+                teacher: str | Path | None = None, # instead: .safetensors, .pth, published name, or 'model' (the profile's, from timm)
+                student: str | Path | None = None  # the same; None beside a given teacher: the teacher ternarized, without training
+               ) -> Models:
+    """Teacher and student of `p`: the ones asked for, else those of the run in `runs/<name>`, else the committed ones in `data/models`
+    (the smoke profile takes the digits models). Raises `FileNotFoundError` saying how to make them."""
+    if teacher is None and student is not None: raise ValueError("a student needs its teacher: give `teacher` too ('model': the profile's own)")
+    if teacher is not None:
+        t = _open(teacher, p)
+        if student is not None: return Models(t, _open(student, p), f"{teacher}, {student}")
+        new = set_mode(ternarize(t.model, TernaryConfig(**p.ternary)), 'exact').eval()
+        return Models(t, Checkpoint(new, t.meta | {'ternary': new.ternary_config.model_dump()}), f"{teacher}, ternarized without training")
+    run = p.run_dir/f'seed{p.seeds[0] if seed is None else seed}'
+    committed = project_root()/'data'/'models'/('digits' if p.name == 'smoke' else p.name)
+    for d, what in ((run, 'this run'), (committed, 'committed with the project')):
+        if all((d/f'{n}.safetensors').is_file() for n in ('teacher', 'student')):
+            return Models(load_checkpoint(d/'teacher.safetensors'), load_checkpoint(d/'student.safetensors'),
+                          f"{d.relative_to(project_root()).as_posix()} ({what})")
+    raise FileNotFoundError(f"no trained models for profile {p.name!r}, neither in {run} nor in {committed}: "
+                            f"make them with `ftervit-train --profile {p.name}`")
 
 # %% ../nbs/02_models.ipynb #f777f2ea
 class StorageRule(Config):
