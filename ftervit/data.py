@@ -490,7 +490,7 @@ def _stream(samples: Samples, batches: list, p: Plan) -> PrefetchLoader:
                         generator=torch.Generator(), pin_memory=p.device.type == 'cuda', persistent_workers=p.cfg.num_workers > 0)
     return PrefetchLoader(loader, p.d['mean'], p.d['std'], channels=p.d['input_size'][0], device=p.device)
 
-# %% ../nbs/03_data.ipynb #169f4f45
+# %% ../nbs/03_data.ipynb #6b843cf3
 @dataclass
 class Loaders:
     "What a training or an analysis needs of a data set."
@@ -502,6 +502,11 @@ class Loaders:
     input_size: tuple[int, int, int]   # (C, H, W)
     n_train: int
     n_val: int
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        "timm's preprocessing dictionary, as a checkpoint keeps it: input_size, mean, std, interpolation, crop_pct, crop_mode."
+        return dict(self.val.plan.d)
 
     def pixels(self, x: torch.Tensor) -> np.ndarray:
         "Normalised images (B, C, H, W) as displayable ones (B, H, W, 3) in [0, 1]."
