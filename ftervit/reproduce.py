@@ -311,7 +311,7 @@ def find_results(p: Profile) -> pd.DataFrame | None:
     try: return results_table(p)
     except FileNotFoundError: return None
 
-# %% ../nbs/10_reproduce.ipynb #a66db240
+# %% ../nbs/10_reproduce.ipynb #bc181ecb
 def published_points() -> pd.DataFrame:
     "Published ImageNet results with a size: method, model, `size_mb`, `top1_percent`."
     ours = paper_table('results').query("dataset == 'imagenet1k' and phase == 2").assign(method='FTerViT')
@@ -331,12 +331,13 @@ def plot_accuracy_size(points: pd.DataFrame,              # `published_points()`
     ax, look = axs[0, 0], {'FTerViT': (COLORS['student'], '*', 130), 'TerViT': (COLORS['int8'], 's', 40), 'TWN': (COLORS['other'], 'v', 40), 'FP32': (COLORS['fp32'], 'o', 40)}
     for method, g in points.groupby('method', sort=False):
         color, marker, size = look.get(method, (COLORS['published'], 'D', 36))
-        ax.scatter(g.size_mb, g.top1_percent, c=color, marker=marker, s=size, label=method, zorder=3)
+        ax.scatter(g.size_mb, g.top1_percent, c=color, marker=marker, s=size, label=method if method in look else None, zorder=3)
+        left = method == 'FTerViT'   # their right is crowded
         for r in g.itertuples():
-            label = r.model if method in look else method
-            ax.annotate(label, (r.size_mb, r.top1_percent), xytext=(6, 3), textcoords='offset points', fontsize=7.5, color=color)
+            ax.annotate(r.model if method in look else f'{method} {r.model}', (r.size_mb, r.top1_percent), xytext=(-8 if left else 6, 0 if left else 3),
+                        textcoords='offset points', ha='right' if left else 'left', va='center' if left else 'bottom', fontsize=7.5, color=color)
     ax.legend(loc='lower right')
-    ax.set(title='published, ImageNet-1K', ylabel='top-1, %')
+    ax.set(title='published, ImageNet-1K', ylabel='top-1, %', xlim=(points.size_mb.min()/2, points.size_mb.max()*2))
     if results is not None:
         ours, ax2 = results[results.stage != 'untrained'], axs[0, 1]
         for r in ours.itertuples():
