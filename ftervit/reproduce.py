@@ -231,7 +231,7 @@ def show_results(table: pd.DataFrame) -> str:
         'size, MB': f'{r.size_mb:.3g}', 'smaller by': f'{r.compression_ratio:.1f}x', 'zeros, %': _with_spread(r.zeros_percent, np.nan, 1)}
         for r in table.itertuples()]))
 
-# %% ../nbs/10_reproduce.ipynb #55c67062
+# %% ../nbs/10_reproduce.ipynb #8786b36b
 CLASSES = {'imagenet1k': 1000, 'cifar10': 10, 'cifar100': 100}   # data sets of the published results
 
 
@@ -252,14 +252,15 @@ def is_published_setting(p: Profile, timm_name: str, dataset: str) -> bool:
 
 
 def published_table(p: Profile,
-                    results: pd.DataFrame | None = None   # `results_table(p)`; None: there are none yet
+                    results: pd.DataFrame | None = None,    # `results_table(p)`; None: there are none yet
+                    restarts: pd.DataFrame | None = None    # `restarts_table`
                    ) -> pd.DataFrame:
     "Every published result beside ours: `published`, `ours` (NaN: not measured) and `difference`, in the unit that `quantity` names."
     ours = results.set_index('stage') if results is not None else None
-    rows, sizes = [], {}
+    rows, published = [], paper_table('results')
     def add(model, dataset, quantity, published, value):
         if not pd.isna(published): rows.append((model, dataset, quantity, published, value, value - published))
-    for r in paper_table('results').itertuples():
+    for r in published.itertuples():
         stage = 'phase1' if r.phase == 1 else 'phase2'
         measured = ours is not None and is_published_setting(p, r.timm_name, r.dataset)
         get = lambda s, column: ours.loc[s, column] if measured else np.nan
@@ -272,6 +273,11 @@ def published_table(p: Profile,
             mb, fp32 = (account(config, method)['bytes'].sum()/1e6 for method in ('ftervit', 'fp32'))
             add(r.model, r.dataset, 'size, MB', r.size_mb, mb)
             add(r.model, r.dataset, 'compression', r.compression_ratio, fp32/mb)
+    timm_names = dict(zip(published.model, published.timm_name))
+    for r in paper_table('restarts').itertuples():   # all ImageNet
+        found = restarts is not None and is_published_setting(p, timm_names[r.model], 'imagenet1k')
+        found = restarts.top1_percent[restarts.phase1_epochs == r.phase1_epochs] if found else []
+        add(r.model, 'imagenet1k', f'top-1, phase 2 from epoch {r.phase1_epochs}, %', r.top1_percent, found.iloc[0] if len(found) else np.nan)
     return pd.DataFrame(rows, columns=['model', 'dataset', 'quantity', 'published', 'ours', 'difference'])
 
 
@@ -279,9 +285,9 @@ def show_published(table: pd.DataFrame) -> str:
     "A table by `published_table` in Markdown."
     return markdown_table(pd.DataFrame([{
         'model': r.model, 'data': r.dataset, 'quantity': r.quantity, 'published': f'{r.published:g}', 'ours': NOT_MEASURED if pd.isna(r.ours) else f'{r.ours:.2f}',
-        'difference': '' if pd.isna(r.ours) else f'{r.difference:+.2f}'} for r in table.itertuples()]))
+        'difference': '' if pd.isna(r.ours) else f'{round(r.difference, 2) + 0.0:+.2f}'} for r in table.itertuples()]))
 
-# %% ../nbs/10_reproduce.ipynb #578bb918
+# %% ../nbs/10_reproduce.ipynb #ad949a8c
 def restarts_table(seeds: list[dict[str, Any]]) -> pd.DataFrame:
     "Top-1 after phase 2 by the phase-1 epoch that it started from: mean and spread over `seeds` (the paper's figure 2b)."
     epochs = sorted({int(e) for r in seeds for e in r['restarts']})
@@ -294,7 +300,8 @@ def record_results(p: Profile) -> pd.DataFrame:
     "`results_table(p)`, after writing it, the seeds behind it and the published table to `p.results_dir` (JSON, CSV, and `tables.md`)."
     seeds = load_results(p)
     table = summarise(seeds)
-    published, restarts = published_table(p, table), restarts_table(seeds)
+    restarts = restarts_table(seeds)
+    published = published_table(p, table, restarts)
     save_json(dict(profile=p.name, description=p.description, fingerprint=p.fingerprint(*SECTIONS), seeds=seeds), p.results_dir/'results.json')
     save_table(table, p.results_dir/'results.csv')
     save_table(published, p.results_dir/'published.csv')
