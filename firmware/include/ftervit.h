@@ -80,7 +80,7 @@ typedef struct {
     float norm_eps;
     ftv_packing packing;
 
-    float mean[FTV_MAX_CHANNELS], std[FTV_MAX_CHANNELS];   /* of pixels in 0..1 */
+    float mean[FTV_MAX_CHANNELS], std[FTV_MAX_CHANNELS];   /* of 8-bit pixels, 0..255 */
     int resize_size;           /* the shorter edge (squash: both) before the crop to image_size */
     ftv_crop crop;
     ftv_interpolation interpolation;
@@ -173,7 +173,7 @@ ftv_status ftv_start(ftv_session *session, const ftv_model *model, const ftv_opt
 /* Logits [classes] of one normalised picture [channels][size][size] in binary32. */
 ftv_status ftv_run_f32(ftv_session *session, const float *picture, float *logits);
 
-/* Logits [classes] of one 8-bit picture [size][size][channels]: (v / 255 - mean) / std is applied on the way. */
+/* Logits [classes] of one 8-bit picture [size][size][channels]: (v - mean) / std is applied on the way. */
 ftv_status ftv_run_u8(ftv_session *session, const uint8_t *picture, float *logits);
 
 /* Resize and crop as the training did (antialiased, as Pillow does it) into [size][size][channels], 8 bits.

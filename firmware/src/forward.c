@@ -395,11 +395,11 @@ ftv_status ftv_run_u8(ftv_session *s, const uint8_t *picture, float *logits) {
             low = v < low ? v : low;
             high = v > high ? v : high;
         }
-        const float ends[2] = {((float)low / 255.0f - m->mean[c]) / m->std[c], ((float)high / 255.0f - m->mean[c]) / m->std[c]};
+        const float ends[2] = {((float)low - m->mean[c]) / m->std[c], ((float)high - m->mean[c]) / m->std[c]};
         int8_t code[256], of_ends[2];
         scales[c] = ftv_quantize(of_ends, ends, 2);
         const float top = ftv_max_abs(ends, 2), factor = 127.0f / (top > 1e-5f ? top : 1e-5f);
-        for (int v = 0; v < 256; v++) code[v] = ftv_to_int8(((float)v / 255.0f - m->mean[c]) / m->std[c] * factor);
+        for (int v = 0; v < 256; v++) code[v] = ftv_to_int8(((float)v - m->mean[c]) / m->std[c] * factor);
         int8_t *out = (int8_t *)s->work + (size_t)c * (size_t)area;
         for (int i = 0; i < area; i++) out[i] = code[picture[(size_t)i * (size_t)n + (size_t)c]];
     }
