@@ -54,11 +54,11 @@ static void on_stage(void *context, ftv_stage stage, int block, const float *dat
     r->last = platform_count();
 }
 
-static const uint8_t *picture(const report *r, const ftv_model *m) {
+static uint8_t *picture(const report *r, const ftv_model *m) {
     ftv_tensor t;
-    size_t n = (size_t)m->image_size * (size_t)m->image_size * (size_t)m->channels;
-    if (ftv_gguf_tensor(&r->file, "golden.input", &t) && t.type == FTV_TENSOR_I8 && t.bytes == n) return t.data;
+    const size_t n = (size_t)m->image_size * (size_t)m->image_size * (size_t)m->channels;
     uint8_t *p = malloc(n);
+    if (p && ftv_gguf_tensor(&r->file, "golden.input", &t) && t.type == FTV_TENSOR_I8 && t.bytes == n) return memcpy(p, t.data, n);
     uint32_t seed = 1;
     for (size_t i = 0; p && i < n; i++) p[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
     return p;
@@ -73,9 +73,9 @@ static void print_counts(const report *r, const ftv_model *m) {
         all.total += r->stages[i].total;
         all.soft_float += r->stages[i].soft_float;
     }
-    double macs = (double)ftv_ternary_macs(m);
-    printf("count %-10s %15" PRIu64 " %s, %.3f per ternary MAC (%.3f without software floating point)\n", "all", all.total, platform_unit(),
-           (double)all.total / macs, (double)(all.total - all.soft_float) / macs);
+    const uint64_t macs = ftv_ternary_macs(m), per[2] = {all.total * 1000 / macs, (all.total - all.soft_float) * 1000 / macs};
+    printf("count %-10s %15" PRIu64 " %s, %" PRIu64 ".%03" PRIu64 " per ternary MAC (%" PRIu64 ".%03" PRIu64 " without software floating point)\n", "all", all.total,
+           platform_unit(), per[0] / 1000, per[0] % 1000, per[1] / 1000, per[1] % 1000);
 }
 
 int main(int argc, char **argv) {
@@ -111,12 +111,15 @@ int main(int argc, char **argv) {
     size_t arena_bytes = ftv_arena_bytes(&model, &options);
     void *arena = malloc(arena_bytes ? arena_bytes : 1);
     float *logits = malloc((size_t)model.classes * sizeof *logits);
-    const uint8_t *input = picture(&r, &model);
+    uint8_t *input = picture(&r, &model);
     ftv_session session;
     status = arena && logits && input ? ftv_start(&session, &model, &options, arena, arena_bytes) : FTV_ERR_MEMORY;
     r.last = platform_count();
     if (!status) status = ftv_run_u8(&session, input, logits);
     platform_pool_stop(options.parallel_context);
+    free(arena);
+    free(logits);
+    free(input);
     if (status) {
         printf("%s\n", ftv_status_text(status));
         return 2;

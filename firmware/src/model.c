@@ -66,7 +66,7 @@ static int read_choice(reader *r, const char *key, const char *const *names) {
 
 /* ---- tensors ---- */
 
-/* A tensor of exactly this type and shape (slowest first, zeros do not count), or NULL. */
+/* A tensor of exactly this type and shape (slowest first; a dimension of 0 is not there), or NULL. */
 static const uint8_t *read_tensor(reader *r, const char *name, uint32_t type, size_t a, size_t b, size_t c) {
     size_t want[4] = {c, b, a, 0};
     uint32_t dims = 0;
@@ -111,11 +111,12 @@ static const uint8_t *read_f32(reader *r, const char *name, size_t n) {
     return p;
 }
 
+/* [rows][packed], or [rows][groups][packed] */
 static ftv_matrix read_codes(reader *r, const char *name, int rows, int groups, int cols) {
-    ftv_matrix w = {NULL, ftv_packed_bytes(r->m->packing, cols) * (size_t)groups, rows, cols, r->m->packing};
-    size_t bytes = w.stride * (size_t)rows;
-    w.codes = groups > 1 ? read_tensor(r, name, FTV_TENSOR_I8, (size_t)rows, (size_t)groups, w.stride / (size_t)groups)
-                         : read_tensor(r, name, FTV_TENSOR_I8, 0, (size_t)rows, w.stride);
+    const size_t packed = ftv_packed_bytes(r->m->packing, cols);
+    ftv_matrix w = {NULL, packed * (size_t)(groups ? groups : 1), rows, cols, r->m->packing};
+    const size_t bytes = w.stride * (size_t)rows;
+    w.codes = groups ? read_tensor(r, name, FTV_TENSOR_I8, (size_t)rows, (size_t)groups, packed) : read_tensor(r, name, FTV_TENSOR_I8, 0, (size_t)rows, packed);
     for (size_t i = 0; w.codes && i < bytes; i++)   /* the tables of the kernels have entries for valid codes only */
         if (!ftv_packed_valid(w.packing, w.codes[i])) {
             FAIL(r, FTV_ERR_FORMAT, "tensor %s: byte %zu (%u) is not ternary", name, i, w.codes[i]);
@@ -132,12 +133,12 @@ static const char *join(char *buffer, const char *prefix, const char *suffix) {
 static void read_linear(reader *r, ftv_linear *l, const char *prefix, int rows, int cols) {
     char name[64];
     ftv_tensor t;
-    l->weight = read_codes(r, join(name, prefix, ".weight"), rows, 1, cols);
+    l->weight = read_codes(r, join(name, prefix, ".weight"), rows, 0, cols);
     l->norm = read_f16(r, join(name, prefix, ".norm.weight"), 0, (size_t)cols);
     l->bias = ftv_gguf_tensor(&r->g, join(name, prefix, ".bias"), &t) ? read_f16(r, name, 0, (size_t)rows) : NULL;
 }
 
-static void read_layer_norm(reader *r, ftv_layer_norm *n, const char *name) { n->codes = read_codes(r, name, 2, 1, r->m->embed_dim); }
+static void read_layer_norm(reader *r, ftv_layer_norm *n, const char *name) { n->codes = read_codes(r, name, 2, 0, r->m->embed_dim); }
 
 static void read_block(reader *r, ftv_block *b, int index) {
     const int d = r->m->embed_dim, h = r->m->mlp_dim;
