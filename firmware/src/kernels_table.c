@@ -69,19 +69,15 @@ static void build_base3(word *table, word x[][WORDS]) {
         }
 }
 
-/* Two rows at a time share the walk through the tables. */
-static inline void look_up(word a[WORDS], word b[WORDS], const uint8_t *wa, const uint8_t *wb, int bytes, const word *table, int step) {
-    for (int i = 0; i < WORDS; i++) a[i] = b[i] = 0;
+/* The sums of one row's slice for all tokens. */
+static inline void look_up(word sum[WORDS], const uint8_t *w, int bytes, const word *table, int step) {
+    word s[WORDS] = {0};
 #ifdef __GNUC__
 #pragma GCC unroll 4
 #endif
-    for (int g = 0; g < bytes; g++, table += step) {
-        const word *ea = table + wa[g] * WORDS, *eb = table + wb[g] * WORDS;
-        for (int i = 0; i < WORDS; i++) {
-            a[i] += ea[i];
-            b[i] += eb[i];
-        }
-    }
+    for (int g = 0; g < bytes; g++, table += step)
+        for (int i = 0; i < WORDS; i++) s[i] += table[w[g] * WORDS + i];
+    for (int i = 0; i < WORDS; i++) sum[i] = s[i];
 }
 
 /* acc[t][r] (+)= the four sums in s */
@@ -112,12 +108,10 @@ static void matmul_table(int32_t *out, const int8_t *x, size_t x_stride, const f
             else build_base3(tables + g * step, e);
         }
         const uint8_t *row = w->codes + at;
-        for (int r = 0; r < w->rows; r += 2, row += 2 * w->stride) {
-            const bool pair = r + 1 < w->rows;
-            word a[WORDS], b[WORDS];
-            look_up(a, b, row, pair ? row + w->stride : row, n, tables, step);
-            spread(acc, r, a, at == 0);
-            if (pair) spread(acc, r + 1, b, at == 0);
+        for (int r = 0; r < w->rows; r++, row += w->stride) {
+            word sums[WORDS];
+            look_up(sums, row, n, tables, step);
+            spread(acc, r, sums, at == 0);
         }
     }
 }
