@@ -34,7 +34,7 @@ class Config(BaseModel):
     "Base of all configuration objects: frozen, validated, unknown keys refused."
     model_config = ConfigDict(extra='forbid', frozen=True, protected_namespaces=(), validate_default=True)
 
-# %% ../nbs/00_profiles.ipynb #7061fba3
+# %% ../nbs/00_profiles.ipynb #6dd64353
 class Profile(Config):
     "One experiment. The sections are plain dictionaries, validated by the modules that own them."
     name: str = Field(pattern=r'^[A-Za-z0-9_.-]+$')
@@ -48,6 +48,7 @@ class Profile(Config):
     phase1: dict[str, Any] = {}    # ftervit.training.TrainConfig
     phase2: dict[str, Any] = {}    # ftervit.training.TrainConfig
     restarts: list[int] = []       # phase-1 epochs from which phase 2 starts; the last epoch always does
+    engine: dict[str, Any] = {}    # ftervit.training.EngineConfig
     analysis: dict[str, Any] = {}  # sizes of the analyses: images, probes, grid points
 
     @property
