@@ -22,6 +22,8 @@ setup(
     packages=find_packages(include=["ftervit", "ftervit.*"]),
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
+    setup_requires=["cffi"],
+    cffi_modules=["firmware/build_ffi.py:ffibuilder"],  # ftervit._engine: the C engine
     extras_require={"dev": cfg["dev_requirements"].split()},
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),

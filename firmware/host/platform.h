@@ -1,0 +1,21 @@
+/* What the programs need of the machine below them: a file, and a count of work done. */
+#ifndef FTV_PLATFORM_H
+#define FTV_PLATFORM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The whole file (memory-mapped where that exists), or NULL. It stays until the program ends. */
+const void *platform_file(const char *path, size_t *bytes);
+
+typedef struct { uint64_t total, soft_float; } platform_count_t;   /* soft_float: share inside software floating point */
+platform_count_t platform_count(void);
+const char *platform_unit(void);   /* of the counts: "ns", "instructions" */
+
+/* The engine's parallel-for over the machine's cores; NULL when there is none. */
+typedef struct platform_pool platform_pool;
+platform_pool *platform_pool_start(int workers);
+void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg);
+void platform_pool_stop(platform_pool *pool);
+
+#endif

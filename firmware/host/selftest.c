@@ -1,0 +1,130 @@
+/* selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]
+ *
+ * Runs the picture that the model file carries (tensor golden.input; a fixed pattern when there is none) and prints a CRC-32
+ * of every stage's bits: two machines agree when these lines do. Compares with the file's golden tensors, within its
+ * tolerance. Exit status 0, or 1 with the first value that differs. Runs on the host and in the emulator. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bits.h"
+#include "ftervit.h"
+#include "gguf.h"
+#include "platform.h"
+
+typedef struct {
+    ftv_gguf file;
+    float tolerance;   /* share of the golden tensor's largest value */
+    int compared, wrong;
+    bool count;
+    platform_count_t last, stages[FTV_STAGES];
+} report;
+
+static void compare(report *r, const char *name, const float *data, int rows, int cols, int stride) {
+    ftv_tensor t;
+    float top = 0.0f, worst = 0.0f;
+    int at = 0;
+    if (!ftv_gguf_tensor(&r->file, name, &t) || t.type != FTV_TENSOR_F32 || t.bytes != (size_t)rows * (size_t)cols * 4) return;
+    for (int i = 0; i < rows * cols; i++) {
+        float want = ftv_load_f32(t.data + 4 * (size_t)i), d = fabsf(data[(size_t)(i / cols) * (size_t)stride + (size_t)(i % cols)] - want);
+        top = fabsf(want) > top ? fabsf(want) : top;
+        if (!(d <= worst)) worst = d, at = i;
+    }
+    r->compared++;
+    bool ok = worst <= r->tolerance * top;
+    printf("  %-12s largest difference %.3g of %.3g%s\n", name, (double)worst, (double)top, worst == 0.0f ? " (bit-identical)" : ok ? "" : " WRONG");
+    if (!ok && !r->wrong++)
+        printf("first wrong: %s[%d] got %.9g want %.9g\n", name, at, (double)data[(size_t)(at / cols) * (size_t)stride + (size_t)(at % cols)], (double)ftv_load_f32(t.data + 4 * (size_t)at));
+}
+
+static void on_stage(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int stride) {
+    report *r = context;
+    platform_count_t now = platform_count();
+    r->stages[stage].total += now.total - r->last.total;
+    r->stages[stage].soft_float += now.soft_float - r->last.soft_float;
+    uint32_t crc = 0;
+    for (int i = 0; i < rows; i++) crc = ftv_crc32(crc, data + (size_t)i * (size_t)stride, (size_t)cols * sizeof(float));
+    printf("%-10s %3d %08" PRIx32 "\n", ftv_stage_text(stage), block, crc);
+    char name[32] = "golden.embed";
+    if (stage == FTV_STAGE_BLOCK) snprintf(name, sizeof name, "golden.blocks.%d", block);
+    if (stage == FTV_STAGE_HEAD) strcpy(name, "golden.logits");
+    if (stage == FTV_STAGE_EMBED || stage == FTV_STAGE_BLOCK || stage == FTV_STAGE_HEAD) compare(r, name, data, rows, cols, stride);
+    r->last = platform_count();
+}
+
+static uint8_t *picture(const report *r, const ftv_model *m) {
+    ftv_tensor t;
+    const size_t n = (size_t)m->image_size * (size_t)m->image_size * (size_t)m->channels;
+    uint8_t *p = malloc(n);
+    if (p && ftv_gguf_tensor(&r->file, "golden.input", &t) && t.type == FTV_TENSOR_I8 && t.bytes == n) return memcpy(p, t.data, n);
+    uint32_t seed = 1;
+    for (size_t i = 0; p && i < n; i++) p[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
+    return p;
+}
+
+static void print_counts(const report *r, const ftv_model *m) {
+    platform_count_t all = {0, 0};
+    for (int i = 0; i < FTV_STAGES; i++) {
+        printf("count %-10s %15" PRIu64 " %s", ftv_stage_text((ftv_stage)i), r->stages[i].total, platform_unit());
+        if (r->stages[i].soft_float) printf(", %15" PRIu64 " of them software floating point", r->stages[i].soft_float);
+        printf("\n");
+        all.total += r->stages[i].total;
+        all.soft_float += r->stages[i].soft_float;
+    }
+    const uint64_t macs = ftv_ternary_macs(m), per[2] = {all.total * 1000 / macs, (all.total - all.soft_float) * 1000 / macs};
+    printf("count %-10s %15" PRIu64 " %s, %" PRIu64 ".%03" PRIu64 " per ternary MAC (%" PRIu64 ".%03" PRIu64 " without software floating point)\n", "all", all.total,
+           platform_unit(), per[0] / 1000, per[0] % 1000, per[1] / 1000, per[1] % 1000);
+}
+
+int main(int argc, char **argv) {
+    static ftv_model model;   /* static: too large for a small stack */
+    static report r;
+    ftv_options options = {0};
+    const char *path = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--count")) r.count = true;
+        else if (!strcmp(argv[i], "--kernels") && i + 1 < argc) options.kernels = argv[++i];
+        else if (!strcmp(argv[i], "--attention") && i + 1 < argc) options.attention = strcmp(argv[++i], "int8") ? FTV_ATTENTION_F32 : FTV_ATTENTION_INT8;
+        else if (!strcmp(argv[i], "--threads") && i + 1 < argc) options.workers = atoi(argv[++i]);
+        else path = argv[i];
+    }
+    size_t bytes = 0;
+    const void *file = path ? platform_file(path, &bytes) : NULL;
+    if (!file) {
+        printf("usage: selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]; %s\n", path ? "cannot read that file" : "no file given");
+        return 2;
+    }
+    ftv_status status = ftv_open(&model, file, bytes);
+    if (status) {
+        printf("%s: %s: %s\n", path, ftv_status_text(status), model.error);
+        return 2;
+    }
+    char error[FTV_ERROR_BYTES];
+    ftv_value v;
+    ftv_gguf_open(&r.file, file, bytes, error);
+    r.tolerance = ftv_gguf_value(&r.file, "ftervit.golden.tolerance", &v) && v.type == GGUF_F32 && !v.array ? ftv_load_f32(v.value) : 0.0f;
+    if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers))) options.parallel_for = platform_pool_run;
+    options.on_stage = on_stage;
+    options.stage_context = &r;
+    size_t arena_bytes = ftv_arena_bytes(&model, &options);
+    void *arena = malloc(arena_bytes ? arena_bytes : 1);
+    float *logits = malloc((size_t)model.classes * sizeof *logits);
+    uint8_t *input = picture(&r, &model);
+    ftv_session session;
+    status = arena && logits && input ? ftv_start(&session, &model, &options, arena, arena_bytes) : FTV_ERR_MEMORY;
+    r.last = platform_count();
+    if (!status) status = ftv_run_u8(&session, input, logits);
+    platform_pool_stop(options.parallel_context);
+    free(arena);
+    free(logits);
+    free(input);
+    if (status) {
+        printf("%s\n", ftv_status_text(status));
+        return 2;
+    }
+    if (r.count) print_counts(&r, &model);
+    printf("%s: %d golden tensors compared, %d wrong\n", r.wrong ? "FAILED" : "ok", r.compared, r.wrong);
+    return r.wrong != 0;
+}

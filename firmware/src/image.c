@@ -1,0 +1,140 @@
+/* Photographs to the model's pixels, and logits to names: what surrounds the network. */
+#include <string.h>
+
+#include "bits.h"
+#include "ftervit.h"
+#include "math32.h"
+
+enum { PRECISION_BITS = 22, MAX_SIDE = 16384 };   /* of resampling weights, as in Pillow */
+
+/* ---- pixels ---- */
+
+static void load_rgb(const ftv_image *p, int x, int y, uint8_t rgb[3]) {
+    const uint8_t *row = p->data + (size_t)y * p->stride;
+    if (p->format == FTV_GREY8) rgb[0] = rgb[1] = rgb[2] = row[x];
+    else if (p->format == FTV_RGB888) memcpy(rgb, row + 3 * (size_t)x, 3);
+    else {
+        const uint8_t *b = row + 2 * (size_t)x;
+        unsigned v = p->format == FTV_RGB565_LE ? b[0] | (unsigned)b[1] << 8 : b[1] | (unsigned)b[0] << 8;
+        unsigned r = v >> 11, g = v >> 5 & 63, bl = v & 31;
+        rgb[0] = (uint8_t)(r << 3 | r >> 2);
+        rgb[1] = (uint8_t)(g << 2 | g >> 4);
+        rgb[2] = (uint8_t)(bl << 3 | bl >> 2);
+    }
+}
+
+/* One pixel in the model's channels: 3 (colour), or the luma (ITU-R 601) in every channel of another count. */
+static void load_pixel(const ftv_image *p, int x, int y, uint8_t *out, int channels) {
+    uint8_t rgb[3];
+    load_rgb(p, x, y, rgb);
+    if (channels == 3) memcpy(out, rgb, 3);
+    else memset(out, p->format == FTV_GREY8 ? rgb[0] : (int)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16), (size_t)channels);
+}
+
+static size_t pixel_bytes(ftv_pixels f) { return f == FTV_GREY8 ? 1 : f == FTV_RGB888 ? 3 : 2; }
+
+/* ---- resampling: Pillow's antialiased filters, positions in exact integers, weights from binary32 ---- */
+
+typedef struct { int in, out, radius; } axis;   /* radius of the filter in its own units: 0 nearest, 1 bilinear, 2 bicubic */
+
+static float filter(int radius, float x) {
+    x = fabsf(x);
+    if (radius == 1) return x < 1.0f ? 1.0f - x : 0.0f;
+    if (x < 1.0f) return (1.5f * x - 2.5f) * x * x + 1.0f;
+    return x < 2.0f ? (((x - 5.0f) * x + 8.0f) * x - 4.0f) * -0.5f : 0.0f;
+}
+
+static int most_taps(axis a) { return a.radius ? 2 * ((a.radius * (a.in > a.out ? a.in : a.out) + a.out - 1) / a.out) + 1 : 1; }
+
+/* Inputs [*first, *first + return) make output i; their weights, in units of 2^-22, add up to about one. */
+static int taps(axis a, int i, int *first, int32_t *weights) {
+    const int64_t center = (2 * (int64_t)i + 1) * a.in;   /* in units of 1 / (2 out) */
+    if (!a.radius) {
+        *first = (int)(center / (2 * a.out));
+        weights[0] = 1 << PRECISION_BITS;
+        return 1;
+    }
+    const int64_t support = (int64_t)2 * a.radius * (a.in > a.out ? a.in : a.out), unit = 2 * (int64_t)a.out;
+    const int64_t low = center - support + a.out, high = (center + support + a.out) / unit;
+    const int begin = low > 0 ? (int)(low / unit) : 0, end = high < a.in ? (int)high : a.in;
+    const float width = (float)(2 * (a.in > a.out ? a.in : a.out));
+    float total = 0.0f;
+    for (int x = begin; x < end; x++) total += filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width);
+    for (int x = begin; x < end; x++) {
+        float w = filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width) / total * (float)(1 << PRECISION_BITS);
+        weights[x - begin] = (int32_t)(w < 0.0f ? w - 0.5f : w + 0.5f);
+    }
+    *first = begin;
+    return end - begin;
+}
+
+static uint8_t clip8(int32_t sum) {
+    int32_t v = sum >> PRECISION_BITS;   /* arithmetic: gcc and clang promise it */
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+typedef struct { int first, count; } span;
+
+static int half_to_even(int n) { return n / 2 + (n & n >> 1 & 1); }
+
+ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) {
+    if (!s || !s->arena || !p || !p->data || !picture || (unsigned)p->format > FTV_RGB565_BE) return FTV_ERR_ARGUMENT;
+    if (p->width < 1 || p->height < 1 || p->width > MAX_SIDE || p->height > MAX_SIDE || p->stride / pixel_bytes(p->format) < (size_t)p->width) return FTV_ERR_ARGUMENT;
+    const ftv_model *m = s->model;
+    const int size = m->image_size, channels = m->channels, radius = m->interpolation == FTV_NEAREST ? 0 : m->interpolation == FTV_BILINEAR ? 1 : 2;
+    const int scaled = m->resize_size;
+    axis h = {p->width, scaled, radius}, v = {p->height, scaled, radius};
+    if (m->crop == FTV_CROP_CENTER && h.in < v.in) v.out = (int)((int64_t)scaled * v.in / h.in);
+    if (m->crop == FTV_CROP_CENTER && h.in > v.in) h.out = (int)((int64_t)scaled * h.in / v.in);
+    const int left = half_to_even(h.out - size), top = half_to_even(v.out - size);
+
+    const size_t row_bytes = (size_t)size * (size_t)channels, ring = (size_t)most_taps(v), h_taps = (size_t)most_taps(h);
+    const uint64_t need = (uint64_t)size * (sizeof(span) + 4 * (uint64_t)h_taps) + 4 * (uint64_t)ring + (uint64_t)ring * row_bytes + (uint64_t)channels * (uint64_t)p->width;
+    if (need > s->arena_bytes) return FTV_ERR_MEMORY;
+    span *spans = (span *)(void *)s->arena;
+    int32_t *h_weights = (int32_t *)(void *)(spans + size), *v_weights = h_weights + (size_t)size * h_taps;
+    uint8_t *rows = (uint8_t *)(v_weights + ring), *line = rows + ring * row_bytes;
+    for (int x = 0; x < size; x++) spans[x].count = taps(h, x + left, &spans[x].first, h_weights + (size_t)x * h_taps);
+
+    int done = -1;   /* rows up to here have been resampled horizontally, into row % ring */
+    for (int y = 0; y < size; y++) {
+        int first, count = taps(v, y + top, &first, v_weights);
+        for (int r = done < first ? first : done + 1; r < first + count; r++, done = r - 1) {
+            for (int x = 0; x < p->width; x++) load_pixel(p, x, r, line + x * channels, channels);
+            uint8_t *out = rows + (size_t)r % ring * row_bytes;
+            for (int x = 0; x < size; x++)
+                for (int c = 0; c < channels; c++) {
+                    const uint8_t *in = line + spans[x].first * channels + c;
+                    int32_t sum = 1 << (PRECISION_BITS - 1);
+                    for (int i = 0; i < spans[x].count; i++) sum += h_weights[(size_t)x * h_taps + (size_t)i] * in[i * channels];
+                    out[x * channels + c] = clip8(sum);
+                }
+        }
+        for (size_t i = 0; i < row_bytes; i++) {
+            int32_t sum = 1 << (PRECISION_BITS - 1);
+            for (int r = 0; r < count; r++) sum += v_weights[r] * rows[(size_t)(first + r) % ring * row_bytes + i];
+            picture[(size_t)y * row_bytes + i] = clip8(sum);
+        }
+    }
+    return FTV_OK;
+}
+
+/* ---- the answer ---- */
+
+ftv_status ftv_top_k(const float *logits, int classes, int k, ftv_class *best) {
+    if (!logits || !best || classes < 1 || k < 1 || k > classes) return FTV_ERR_ARGUMENT;
+    for (int i = 0; i < k; i++) {   /* selection: k is small */
+        int top = -1;
+        for (int c = 0; c < classes; c++) {
+            if (logits[c] != logits[c]) continue;   /* NaN */
+            bool after = i == 0 || logits[c] < logits[best[i - 1].index] || (logits[c] == logits[best[i - 1].index] && c > best[i - 1].index);
+            if (after && (top < 0 || logits[c] > logits[top])) top = c;
+        }
+        if (top < 0) return FTV_ERR_ARGUMENT;   
+        best[i].index = top;
+    }
+    float total = 0.0f;
+    for (int c = 0; c < classes; c++) total += ftv_exp(logits[c] - logits[best[0].index]);
+    for (int i = 0; i < k; i++) best[i].probability = ftv_exp(logits[best[i].index] - logits[best[0].index]) / total;
+    return FTV_OK;
+}

@@ -1,0 +1,69 @@
+/* The dispatch header: every operation of the forward pass that a machine may want in its own words.
+ *
+ * A set is one `ftv_kernels`; `ref` reads like the equations, and every other set gives the same bits. To add one: write
+ * the functions that differ, take the others from the set below, list it in kernels.c (the fastest first), and
+ * tests/test_kernels.c compares it with `ref` over lengths, misalignments and guard bytes. */
+#ifndef FTV_KERNELS_H
+#define FTV_KERNELS_H
+
+#include "ftervit.h"
+
+typedef struct ftv_kernels {
+    const char *name;
+    bool (*supported)(void);   /* by the processor we run on; NULL: always */
+    int token_tile;            /* tokens that one call of matmul or linear takes at most */
+    int query_tile;            /* queries that one call of attention takes at most */
+
+    /* Scratch of the functions below, per worker, for inputs up to `cols`, outputs up to `rows`, `tokens` and `head_dim`. */
+    size_t (*scratch_bytes)(ftv_packing packing, int rows, int cols, int tokens, int head_dim);
+
+    /* acc[t][r] = sum_k x[t][k] * code[r][k], exact; rows of acc are w->rows long */
+    void (*matmul)(int32_t *acc, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens, void *scratch);
+
+    /* y[t][r] = acc[t][r] * (x_scale[t] * scale) + bias[r]; bias may be NULL */
+    void (*linear)(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
+                   float scale, const float *bias, int tokens, void *scratch);
+
+    /* y = (x - mean) / sqrt(variance + eps) * gain + bias */
+    void (*layer_norm)(float *y, const float *x, const float *gain, const float *bias, float eps, int n);
+
+    /* x <- RMSNorm(x) * weight (destroys x); q = clip(rint(x * 127 / m)), returns m / 127, m = max|x|. q may share x's memory. */
+    float (*rms_quantize)(int8_t *q, float *x, const float *weight, int n);
+
+    /* x <- x * Phi(x) */
+    void (*gelu)(float *x, int n);
+
+    /* One head, queries [first, last): out[i] = softmax(q_i . K^T * scale) V. Rows of all are `stride` floats apart;
+     * out may be q. head_dim columns. */
+    void (*attention_f32)(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens, int head_dim,
+                          float scale, int first, int last, void *scratch);
+
+    /* The same over int8 rows `stride` apart: q and k with one scale per token (`scale_stride` apart), v with one per column. */
+    void (*attention_int8)(float *out, size_t out_stride, const int8_t *q, const int8_t *k, const int8_t *v, size_t stride,
+                           const float *q_scale, const float *k_scale, size_t scale_stride, const float *v_scale, int tokens,
+                           int head_dim, float scale, int first, int last, void *scratch);
+} ftv_kernels;
+
+extern const ftv_kernels ftv_kernels_ref, ftv_kernels_table;
+
+/* The set of that name, or the fastest that runs here when name is NULL (the environment variable FTERVIT_KERNELS may name
+ * it instead); NULL when there is none. */
+const ftv_kernels *ftv_find_kernels(const char *name);
+
+/* ---- parts that sets share ---- */
+void ftv_linear_from_matmul(const ftv_kernels *k, int32_t *acc, float *y, size_t y_stride, const int8_t *x, size_t x_stride,
+                            const float *x_scale, const ftv_matrix *w, float scale, const float *bias, int tokens, void *scratch);
+void ftv_layer_norm_ref(float *y, const float *x, const float *gain, const float *bias, float eps, int n);
+float ftv_rms_quantize_ref(int8_t *q, float *x, const float *weight, int n);
+void ftv_gelu_ref(float *x, int n);
+void ftv_attention_f32_ref(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens, int head_dim,
+                           float scale, int first, int last, void *scratch);
+void ftv_attention_int8_ref(float *out, size_t out_stride, const int8_t *q, const int8_t *k, const int8_t *v, size_t stride,
+                            const float *q_scale, const float *k_scale, size_t scale_stride, const float *v_scale, int tokens,
+                            int head_dim, float scale, int first, int last, void *scratch);
+size_t ftv_attention_scratch_ref(int tokens, int head_dim);
+
+/* q = clip(rint(x * 127 / m)); returns m / 127 with m = max(max|x|, 1e-5) */
+float ftv_quantize(int8_t *q, const float *x, int n);
+
+#endif

@@ -1,0 +1,104 @@
+/* The engine's binary32 arithmetic: one stated order, one stated rounding, the same bits everywhere.
+ *
+ * Products and sums are rounded separately except where the source says fmaf. Sums over an axis run in FTV_LANES
+ * virtual lanes (element i belongs to lane i % FTV_LANES), folded in halves at the end: a vector unit of any width that
+ * divides FTV_LANES can do the same. Nothing here calls libm but sqrtf and fmaf, which IEEE 754 defines exactly. */
+#ifndef FTV_MATH32_H
+#define FTV_MATH32_H
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+
+#include "bits.h"
+
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#error "floating-point expressions must be evaluated in binary32 (on 32-bit x86: -msse2 -mfpmath=sse)"
+#endif
+#ifdef __FAST_MATH__
+#error "fast-math changes results: build without it"
+#endif
+
+enum { FTV_LANES = 16 };
+
+/* Round half to even of |x| < 2^22: the sum's last bit has weight one. */
+static inline float ftv_rint(float x) { return (x + 12582912.0f) - 12582912.0f; }
+
+/* clip(rint(x), -128, 127); NaN gives -128. */
+static inline int8_t ftv_to_int8(float x) {
+    float lower = x > -128.0f ? x : -128.0f;
+    return (int8_t)ftv_rint(lower < 127.0f ? lower : 127.0f);
+}
+
+static inline float ftv_fold(float lane[FTV_LANES]) {
+    for (int w = FTV_LANES / 2; w; w /= 2)
+        for (int i = 0; i < w; i++) lane[i] += lane[i + w];
+    return lane[0];
+}
+
+static inline float ftv_sum(const float *x, int n) {
+    float lane[FTV_LANES] = {0};
+    for (int i = 0; i < n; i++) lane[i % FTV_LANES] += x[i];
+    return ftv_fold(lane);
+}
+
+/* sum of (x - center)^2 */
+static inline float ftv_sum_squares(const float *x, float center, int n) {
+    float lane[FTV_LANES] = {0};
+    for (int i = 0; i < n; i++) {
+        float d = x[i] - center;
+        lane[i % FTV_LANES] = fmaf(d, d, lane[i % FTV_LANES]);
+    }
+    return ftv_fold(lane);
+}
+
+static inline float ftv_max_abs(const float *x, int n) {
+    float m = 0.0f;
+    for (int i = 0; i < n; i++) {
+        float a = fabsf(x[i]);
+        m = a > m ? a : m;
+    }
+    return m;
+}
+
+/* e^x for x <= 88, relative error below 1.3e-7; 0 for x < -87 (every intermediate stays normal) and for NaN.
+ * x = k ln 2 + r, |r| <= ln 2 / 2; minimax polynomial of degree 6 for e^r. */
+static inline float ftv_exp(float x) {
+    if (!(x >= -87.0f)) return 0.0f;
+    float k = ftv_rint(x * 0x1.715476p+0f);
+    float r = fmaf(k, -0x1.62e4p-1f, x);
+    r = fmaf(k, -0x1.7f7d1cp-20f, r);
+    float p = 0x1.6ab8c6p-10f;
+    p = fmaf(p, r, 0x1.126dbep-7f);
+    p = fmaf(p, r, 0x1.55589ep-5f);
+    p = fmaf(p, r, 0x1.55540ap-3f);
+    p = fmaf(p, r, 0x1.fffffap-2f);
+    p = fmaf(p, r, 1.0f);
+    p = fmaf(p, r, 1.0f);
+    return ftv_bits_float(ftv_float_bits(p) + ((uint32_t)(int32_t)k << 23));
+}
+
+/* erf, absolute error below 4e-7: z P(z^2) / Q(z^2) on |z| <= 3.93, where it has become 1. */
+static inline float ftv_erf(float x) {
+    float z = x > -3.93f ? x : -3.93f;
+    z = z < 3.93f ? z : 3.93f;
+    float t = z * z;
+    float p = 2.02699989e-06f;
+    p = fmaf(p, t, 2.87509115e-04f);
+    p = fmaf(p, t, 3.88445796e-03f);
+    p = fmaf(p, t, 5.31086390e-02f);
+    p = fmaf(p, t, 1.93183971e-01f);
+    p = fmaf(p, t, 1.12837902e+00f);
+    float q = 3.79924256e-05f;
+    q = fmaf(q, t, 1.19141886e-03f);
+    q = fmaf(q, t, 1.52046795e-02f);
+    q = fmaf(q, t, 1.15251534e-01f);
+    q = fmaf(q, t, 5.04536445e-01f);
+    q = fmaf(q, t, 1.0f);
+    return z * p / q;
+}
+
+/* x Phi(x), the exact (erf) GELU */
+static inline float ftv_gelu(float x) { return 0.5f * x * (1.0f + ftv_erf(x * 0x1.6a09e6p-1f)); }
+
+#endif

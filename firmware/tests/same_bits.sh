@@ -1,0 +1,21 @@
+#!/bin/sh
+# same_bits.sh BUILD "VARIANT ..." MODEL ... : every build of selftest, kernel set and number of threads prints the same bits.
+set -eu
+build=$1; variants=$2; shift 2
+[ $# -gt 0 ] || { echo "FAILED: no model files"; exit 1; }
+compared=0
+for model in "$@"; do
+    for attention in f32 int8; do
+        expected=$("$build/selftest-${variants%% *}" "$model" --kernels ref --attention $attention | grep -v golden || true)
+        echo "$expected" | grep -q '^head' || { echo "FAILED: $model does not run: $expected"; exit 1; }
+        for v in $variants; do
+            for options in "--kernels ref" "--kernels table" "--threads 3"; do
+                got=$("$build/selftest-$v" "$model" $options --attention $attention | grep -v golden || true)
+                [ "$got" = "$expected" ] || { echo "FAILED: $v $options $attention $model"; echo "expected:"; echo "$expected"; echo "got:"; echo "$got"; exit 1; }
+                compared=$((compared + 1))
+            done
+        done
+    done
+    "$build/selftest-${variants%% *}" "$model" > /dev/null || { echo "FAILED: golden tensors of $model"; "$build/selftest-${variants%% *}" "$model"; exit 1; }
+done
+echo "ok: the same bits after every stage in $compared runs: builds ($variants), kernels, threads, attention; golden tensors of $# models"
