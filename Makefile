@@ -3,9 +3,12 @@ PYTHON  ?= python3
 PROFILE ?= digits
 # more options of ftervit-reproduce, e.g. ARGS="--set data.root=~/imagenette"
 ARGS    ?=
+# PyTorch's index of CPU builds, to do without CUDA
+TORCH_INDEX ?=
 VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
+ENGINE  := setup.py settings.ini firmware/build_ffi.py $(wildcard firmware/src/*.[ch] firmware/include/*.h firmware/host/*.[ch])
 
 .PHONY: reproduce test lab bench readme lock clean help
 
@@ -22,7 +25,7 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab nbs
 
 bench: $(READY)  ## training step: ternary against FP32, time and peak memory
-	$(BIN)/python -m ftervit.bench $(ARGS)
+	$(BIN)/ftervit-train --bench $(ARGS)
 
 readme: $(READY)  ## write README.md from nbs/index.ipynb
 	$(BIN)/python -m ftervit.reproduce --readme
@@ -32,11 +35,16 @@ lock: $(READY)  ## resolve settings.ini anew into requirements.lock and environm
 	$(BIN)/python .ci/lock.py
 
 clean:  ## delete work products and the environment; recorded results stay
-	rm -rf runs build *.egg-info $(VENV)
+	rm -rf runs build *.egg-info ftervit/_engine*.so $(VENV)
 
-$(READY): requirements.lock settings.ini setup.py
+# the pinned packages, then the project itself with its C engine: each only when its sources have changed
+$(VENV)/.pinned: requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else f"Python 3.10 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=/path/to/python3 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.lock
+	grep -vE '$(if $(TORCH_INDEX),^(nvidia|cuda|triton),^$$)' requirements.lock > $(VENV)/pins.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r $(VENV)/pins.txt
+	@touch $@
+
+$(READY): $(VENV)/.pinned $(ENGINE)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

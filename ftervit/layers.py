@@ -93,7 +93,7 @@ def set_mode(model: nn.Module,    # model with quantised layers
     for m in layers: m.mode = mode
     return model
 
-# %% ../nbs/01_layers.ipynb #efd8ce85
+# %% ../nbs/01_layers.ipynb #ee68a3e4
 class _BitLinear(torch.autograd.Function):
     "RMSNorm, int8, integer product, scales, bias as one function with the straight-through gradient."
 
@@ -103,10 +103,10 @@ class _BitLinear(torch.autograd.Function):
         if norm_weight is None: xn, rstd = x2.float(), None
         else:
             x2 = x2.float()
-            rstd = torch.rsqrt(x2.square().mean(-1, keepdim=True) + norm_eps)
+            rstd = torch.rsqrt((x2*x2).mean(-1, keepdim=True) + norm_eps)
             xn = x2 * rstd * norm_weight
         q, s = int8_symmetric(xn)
-        y = int_matmul(q, codes) * (s * scale.reshape(-1))
+        y = int_matmul(q, codes).float().mul_(s * scale.reshape(-1))
         if bias is not None: y += bias
         ctx.save_for_backward(x2 if rstd is not None else None, norm_weight, rstd, q, s, codes, scale)
         ctx.x_shape, ctx.x_dtype = x.shape, x.dtype
@@ -120,10 +120,10 @@ class _BitLinear(torch.autograd.Function):
         grad = grad.reshape(-1, grad.shape[-1])
         dt, need = grad.dtype, ctx.needs_input_grad
         gx = gg = gw = gb = None
-        if need[3]: gw = (grad.t() @ (q * s).to(dt)).float()
+        if need[3]: gw = (grad.t() @ q.float().mul_(s).to(dt)).float()
         if need[6]: gb = grad.sum(0, dtype=torch.float32)
         if need[0] or need[1]:
-            gx = (grad @ (codes * scale).to(dt)).float()
+            gx = (grad @ codes.float().mul_(scale).to(dt)).float()
             if rstd is not None:
                 xhat = x * rstd
                 if need[1]: gg = (gx * xhat).sum(0)

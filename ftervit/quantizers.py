@@ -15,7 +15,7 @@ from torch import Tensor
 __all__ = ['Granularity', 'EPS', 'TernaryMethod', 'TWN_THRESHOLD', 'Quantized', 'reduce_dims', 'ternary', 'int8_symmetric',
            'fake_quantize']
 
-# %% ../nbs/00_quantizers.ipynb #94debfe5
+# %% ../nbs/00_quantizers.ipynb #644803e4
 class Quantized(NamedTuple):
     "Integer codes and the scale that turns them back into numbers."
     codes: Tensor   # int8, the shape of the input
@@ -23,7 +23,7 @@ class Quantized(NamedTuple):
 
     def dequantize(self) -> Tensor:
         "The fake-quantised tensor `codes * scale`, FP32, the shape of the input."
-        return self.codes * self.scale
+        return self.codes.to(self.scale.dtype) * self.scale
 
 # %% ../nbs/00_quantizers.ipynb #3dc29f87
 Granularity = Literal['tensor', 'channel', 'token', 'map']
@@ -90,10 +90,10 @@ def int8_symmetric(x: Tensor,                            # activations or weight
     m = x.abs().amax(reduce_dims(x, granularity), keepdim=True).clamp_(min=EPS)
     return Quantized((x * (127 / m)).round_().nan_to_num_(0, 0, 0).to(torch.int8), m / 127)
 
-# %% ../nbs/00_quantizers.ipynb #ca60a14c
+# %% ../nbs/00_quantizers.ipynb #44a23354
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, codes, scale): return codes * scale
+    def forward(ctx, x, codes, scale): return codes.to(scale.dtype) * scale
     @staticmethod
     def backward(ctx, grad): return grad, None, None
 

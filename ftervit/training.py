@@ -82,10 +82,11 @@ def training_loss(logits: Tensor,            # student or teacher in training (B
     loss = config.kl_weight * distillation_loss(logits, target, config.temperature)
     return loss + config.ce_weight * F.cross_entropy(logits.float(), labels) if config.ce_weight else loss
 
-# %% ../nbs/05_training.ipynb #741afb47
+# %% ../nbs/05_training.ipynb #294df583
 def make_optimizer(model: nn.Module, config: TrainConfig, updates_per_epoch: int) -> tuple[torch.optim.Optimizer, CosineLRScheduler]:
     "AdamW without decay on norms, biases and embeddings, and a cosine schedule over all updates with linear warm-up."
-    opt = create_optimizer_v2(model, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay)
+    fused = dict(fused=True) if config.opt == 'adamw' and next(model.parameters()).device.type in ('cpu', 'cuda') else {}
+    opt = create_optimizer_v2(model, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay, **fused)
     total, warmup = config.epochs*updates_per_epoch, round(config.warmup_epochs*updates_per_epoch)
     if warmup >= total: raise ValueError(f"warmup_epochs {config.warmup_epochs} must be fewer than epochs {config.epochs}")
     sched = CosineLRScheduler(opt, t_initial=max(total, 1), lr_min=config.min_lr, warmup_t=warmup, warmup_lr_init=config.lr*1e-3,
