@@ -21,9 +21,9 @@ from .layers import QuantConv2d, QuantLayerNorm, QuantLinear, set_mode
 from .profiles import atomic_write
 
 # %% auto #0
-__all__ = ['Packing', 'DIGITS', 'FORMAT_VERSION', 'ALIGNMENT', 'CROP_MODES', 'INTERPOLATIONS', 'GOLDEN_TOLERANCE', 'pack',
-           'unpack', 'Architecture', 'architecture', 'token_start', 'deployed', 'model_tensors', 'check_complete',
-           'save_gguf', 'ModelFile', 'load_gguf', 'golden_tensors']
+__all__ = ['Packing', 'DIGITS', 'LIMITS', 'FORMAT_VERSION', 'ALIGNMENT', 'CROP_MODES', 'INTERPOLATIONS', 'GOLDEN_TOLERANCE',
+           'pack', 'unpack', 'Architecture', 'architecture', 'token_start', 'deployed', 'model_tensors',
+           'check_complete', 'save_gguf', 'ModelFile', 'load_gguf', 'golden_tensors']
 
 # %% ../nbs/08_export.ipynb #47920261
 Packing = Literal['2bit', 'base3']
@@ -56,7 +56,7 @@ def unpack(packed: np.ndarray,        # uint8 (..., bytes)
     if not valid.all(): raise ValueError(f"byte {packed[~valid].flat[0]} is not ternary")
     return (digits.reshape(*packed.shape[:-1], -1)[..., :count].astype(np.int8)) - 1
 
-# %% ../nbs/08_export.ipynb #b234b50f
+# %% ../nbs/08_export.ipynb #ccae0075
 class Architecture(NamedTuple):
     "Hyperparameters of a vision transformer, as the engine reads them."
     image_size: int
@@ -70,6 +70,10 @@ class Architecture(NamedTuple):
     prefix_tokens: int
     distilled: int      # 1: a second head reads the second token, and the two are averaged
     norm_eps: float
+
+
+# The engine's own limits (firmware/include/ftervit.h)
+LIMITS = dict(image_size=4096, in_channels=16, patch_size=255, embed_dim=16383, depth=64, num_heads=1024, mlp_dim=65535, num_classes=2**20, prefix_tokens=64)
 
 
 def _need(ok: Any, what: str) -> None:
@@ -110,12 +114,15 @@ def architecture(model: nn.Module) -> Architecture:
               f"block {i} is not timm's plain Block with exact GELU")
         _need(b.attn.attn_dim == model.embed_dim, f"block {i}: its heads do not add up to the width")
     p = model.patch_embed
-    return Architecture(
+    a = Architecture(
         image_size=_one(p.img_size, 'height and width of the image'), in_channels=p.proj.in_channels,
         patch_size=_one(p.patch_size, 'height and width of a patch'), embed_dim=model.embed_dim, depth=len(model.blocks),
         num_heads=_one((b.attn.num_heads for b in model.blocks), 'num_heads'), mlp_dim=_one((b.mlp.fc1.out_features for b in model.blocks), 'the MLP width'),
         num_classes=model.head.out_features, prefix_tokens=model.num_prefix_tokens, distilled=int(isinstance(model, VisionTransformerDistilled)),
         norm_eps=_one((m.eps for m in model.modules() if isinstance(m, QuantLayerNorm)), "the LayerNorms' eps"))
+    for k, most in LIMITS.items(): _need(getattr(a, k) <= most, f"{k} is {getattr(a, k)}, more than {most}")
+    _need(a.image_size % a.patch_size == 0, f"its image size {a.image_size} is not a multiple of its patch size {a.patch_size}")
+    return a
 
 # %% ../nbs/08_export.ipynb #e7374227
 def _half(x: Tensor, name: str) -> Tensor:
@@ -148,7 +155,7 @@ def deployed(model: nn.Module) -> nn.Module:
         m.pos_embed[:, -m.patch_embed.num_patches:] = start[m.num_prefix_tokens:]
     return set_mode(m, 'exact').eval()
 
-# %% ../nbs/08_export.ipynb #f2ec079c
+# %% ../nbs/08_export.ipynb #a5555320
 def _linear(name: str, m: QuantLinear, packing: Packing) -> dict[str, np.ndarray]:
     out = {f'{name}.weight': pack(m.codes()['weight'].codes.cpu().numpy(), packing), f'{name}.norm.weight': _half(m.norm.weight, f'{name}.norm.weight').numpy()}
     if m.bias_used: out[f'{name}.bias'] = _half(m.bias, f'{name}.bias').numpy()
@@ -161,7 +168,13 @@ def _norm(m: QuantLayerNorm, packing: Packing) -> np.ndarray:
 
 def _scales(*layers: nn.Module) -> np.ndarray:
     "FP32 scales of the layers' parameters, in order."
-    return np.array([m.codes()[n].scale.item() for m in layers for n in m.quantized_params], np.float32)
+    return _finite(np.array([m.codes()[n].scale.item() for m in layers for n in m.quantized_params], np.float32))
+
+
+def _finite(scales: np.ndarray) -> np.ndarray:
+    "`scales`. Raises `ValueError` if one is not a number: the weights hold NaN or infinities."
+    _need(np.isfinite(scales).all(), f"a scale is {scales[~np.isfinite(scales)][:1]}: its weights hold NaN or infinities")
+    return scales
 
 
 def model_tensors(model: nn.Module, packing: Packing = '2bit') -> dict[str, np.ndarray]:
@@ -170,7 +183,7 @@ def model_tensors(model: nn.Module, packing: Packing = '2bit') -> dict[str, np.n
     conv = model.patch_embed.proj
     codes, scale = conv.codes()['weight']
     out = {'patch_embed.proj.weight': pack(codes.cpu().numpy().reshape(a.embed_dim, a.in_channels, -1), packing),
-           'patch_embed.proj.scale': scale.detach().cpu().reshape(-1).expand(a.embed_dim).numpy().astype(np.float32),
+           'patch_embed.proj.scale': _finite(scale.detach().cpu().reshape(-1).expand(a.embed_dim).numpy().astype(np.float32)),
            'patch_embed.proj.bias': _half(conv.bias if conv.bias is not None else torch.zeros(a.embed_dim), 'patch_embed.proj.bias').numpy(),
            'pos_embed': _half(token_start(model), 'pos_embed').numpy()}
     for i, b in enumerate(model.blocks):

@@ -31,7 +31,7 @@ __all__ = ['LAST', 'TRAIN', 'INPUTS', 'STAGES', 'SECTIONS', 'NOT_MEASURED', 'CLA
            'source_hash', 'is_current', 'NotebookFailed', 'run_notebook', 'reproduce', 'load_results', 'summarise',
            'results_table', 'markdown_table', 'show_results', 'is_published_setting', 'published_table',
            'show_published', 'restarts_table', 'record_results', 'find_results', 'published_points',
-           'plot_accuracy_size', 'to_readme', 'readme_text', 'write_readme', 'notebook_index', 'main']
+           'plot_accuracy_size', 'to_readme', 'readme_text', 'write_readme', 'notebook_index', 'publish', 'main']
 
 # %% ../nbs/10_reproduce.ipynb #b9cc0b46
 LAST = '10_reproduce'   # its tables read what all others wrote
@@ -426,7 +426,35 @@ def notebook_index(profile: str = DEFAULT_PROFILE) -> str:
                      'again': f'`ftervit-reproduce --only {f.stem}`' if products else ''})
     return markdown_table(pd.DataFrame(rows))
 
-# %% ../nbs/10_reproduce.ipynb #0ac03906
+# %% ../nbs/10_reproduce.ipynb #b9900582
+def _publishable(output: Any, notebook: str) -> bool:
+    "Whether a cell's output belongs into a committed notebook. Raises `ValueError` for one that names this machine's folders."
+    if output.get('name') == 'stderr' or 'application/vnd.jupyter.widget-view+json' in output.get('data', {}): return False
+    if str(project_root()) in json.dumps(output): raise ValueError(f"{notebook}: an output names {project_root()}: show the path relative to it")
+    return True
+
+
+def publish(p: Profile) -> None:
+    """Carry the outputs of the run of `p` into the notebooks of `nbs/`, and its first seed's models into `data/models/<name>`.
+
+    Raises `ValueError` for a notebook that has changed since, or was not run.
+    """
+    from nbdev.clean import nbdev_clean
+    if stale := [f.stem for f in notebook_paths() if not is_current(f, p)]:
+        raise ValueError(f"not up to date: {', '.join(stale)}; run `ftervit-reproduce --profile {p.name}` first")
+    for f in notebook_paths():
+        nb, ran = (nbformat.read(x, as_version=4) for x in (f, p.run_dir/'notebooks'/f.name))
+        cells = [c for c in ran.cells if 'injected-parameters' not in c.metadata.get('tags', [])]
+        for c, r in zip(nb.cells, cells, strict=True):
+            if c.cell_type == 'code': c.outputs = [o for o in r.outputs if _publishable(o, f.stem)]
+        with atomic_write(f, 'w') as out: nbformat.write(nb, out)
+        nbdev_clean(str(f))
+    for name in ('teacher', 'student'):
+        model = p.run_dir/f'seed{p.seeds[0]}'/f'{name}.safetensors'
+        if model.is_file():
+            with atomic_write(project_root()/'data'/'models'/p.name/model.name) as out: out.write(model.read_bytes())
+
+# %% ../nbs/10_reproduce.ipynb #9f333992
 def main(argv: list[str] | None = None) -> int:
     "`ftervit-reproduce`: returns the exit code."
     a = argparse.ArgumentParser('ftervit-reproduce', description='Execute the notebooks of a profile in order, write its tables and figures. '
@@ -439,6 +467,7 @@ def main(argv: list[str] | None = None) -> int:
     a.add_argument('--only', nargs='+', metavar='NOTEBOOK', help='only notebooks whose names start so, e.g. 05 or 05_training')
     a.add_argument('--force', action='store_true', help='execute also what is up to date')
     a.add_argument('--list', action='store_true', help='list the notebooks and whether their results are up to date; run nothing')
+    a.add_argument('--publish', action='store_true', help='run nothing; carry the outputs of the finished run into nbs/ and its models into data/models')
     a.add_argument('--readme', action='store_true', help='only write README.md from nbs/index.ipynb')
     a.add_argument('--check', action='store_true', help='with --readme: write nothing, exit 1 if README.md differs')
     args = a.parse_args(argv)
@@ -449,6 +478,9 @@ def main(argv: list[str] | None = None) -> int:
         p = load_profile(args.profile, overrides | ({'name': args.name} if args.name else {}))
         if args.list:
             for f in notebook_paths(args.only): print(f"{'up to date' if is_current(f, p) else 'to be run':11} {f.stem:16} {describe_notebook(f)[1]}")
+            return 0
+        if args.publish:
+            publish(p)
             return 0
         reproduce(args.profile, overrides, args.name, args.only, args.force)
     except KeyboardInterrupt:

@@ -49,7 +49,9 @@ static void on_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv) {
     (void)info;
     for (int i = 0; i < argc; i++) {
-        if (sscanf(argv[i], "mark=%" SCNx64, &mark) == 1 || sscanf(argv[i], "low=%" SCNx64, &low) == 1 || sscanf(argv[i], "high=%" SCNx64, &high) == 1) continue;
+        if (sscanf(argv[i], "mark=%" SCNx64, &mark) == 1 || sscanf(argv[i], "low=%" SCNx64, &low) == 1 ||
+            sscanf(argv[i], "high=%" SCNx64, &high) == 1)
+            continue;
         if (!strncmp(argv[i], "out=", 4)) out = open(argv[i] + 4, O_CREAT | O_TRUNC | O_WRONLY, 0644);
     }
     if (out < 0 || !mark) return fprintf(stderr, "instructions.so: needs mark=, low=, high=, out=\n"), -1;

@@ -51,10 +51,24 @@ static uint64_t divide64(uint64_t n, uint64_t d, uint64_t *rest) {
     return q;
 }
 
-uint32_t __udivsi3(uint32_t n, uint32_t d) { uint32_t r; return divide32(n, d, &r); }
-uint32_t __umodsi3(uint32_t n, uint32_t d) { uint32_t r; divide32(n, d, &r); return r; }
-uint64_t __udivdi3(uint64_t n, uint64_t d) { uint64_t r; return divide64(n, d, &r); }
-uint64_t __umoddi3(uint64_t n, uint64_t d) { uint64_t r; divide64(n, d, &r); return r; }
+uint32_t __udivsi3(uint32_t n, uint32_t d) {
+    uint32_t r;
+    return divide32(n, d, &r);
+}
+uint32_t __umodsi3(uint32_t n, uint32_t d) {
+    uint32_t r;
+    divide32(n, d, &r);
+    return r;
+}
+uint64_t __udivdi3(uint64_t n, uint64_t d) {
+    uint64_t r;
+    return divide64(n, d, &r);
+}
+uint64_t __umoddi3(uint64_t n, uint64_t d) {
+    uint64_t r;
+    divide64(n, d, &r);
+    return r;
+}
 
 static uint32_t size32(int32_t x) { return x < 0 ? 0u - (uint32_t)x : (uint32_t)x; }
 static uint64_t size64(int64_t x) { return x < 0 ? 0u - (uint64_t)x : (uint64_t)x; }

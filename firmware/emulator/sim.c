@@ -7,7 +7,17 @@
 
 #include "platform.h"
 
-enum { SYS_EXIT = 1, SYS_READ = 3, SYS_WRITE = 4, SYS_OPEN = 5, SYS_CLOSE = 6, SYS_SEEK = 19, SYS_ARGC = 1000, SYS_ARGV_BYTES = 1001, SYS_ARGV = 1002 };
+enum {
+    SYS_EXIT = 1,
+    SYS_READ = 3,
+    SYS_WRITE = 4,
+    SYS_OPEN = 5,
+    SYS_CLOSE = 6,
+    SYS_SEEK = 19,
+    SYS_ARGC = 1000,
+    SYS_ARGV_BYTES = 1001,
+    SYS_ARGV = 1002
+};
 
 static int simcall(int number, int a, int b, int c) {
     register int a2 __asm__("a2") = number;
@@ -97,7 +107,7 @@ void sim_mark(void);
 platform_count_t platform_count(void) {
     static int fd = -1;
     platform_count_t now = {0, 0};
-    sim_mark();   /* the plugin writes its two counts into this file */
+    sim_mark(); /* the plugin writes its two counts into this file */
     if (fd < 0) fd = simcall(SYS_OPEN, (int)"instructions.bin", 0, 0);
     if (fd >= 0) {
         simcall(SYS_SEEK, fd, 0, 0);
@@ -107,7 +117,7 @@ platform_count_t platform_count(void) {
 }
 
 const char *platform_unit(void) { return "instructions"; }
-platform_pool *platform_pool_start(int workers) { return (void)workers, NULL; }   /* one core */
+platform_pool *platform_pool_start(int workers) { return (void)workers, NULL; } /* one core */
 void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg) {
     (void)pool;
     for (int i = 0; i < count; i++) task(arg, i, 0);

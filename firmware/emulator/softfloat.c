@@ -6,13 +6,19 @@
 #include <stdint.h>
 
 #ifdef FTV_SOFTFLOAT_TEST
-#define NAME(f) test_##f   /* beside the host's own */
+#define NAME(f) test_##f /* beside the host's own */
 #else
 #define NAME(f) f
 #endif
 
-typedef union { float f; uint32_t u; } bits;
-typedef union { double f; uint64_t u; } wide_bits;
+typedef union {
+    float f;
+    uint32_t u;
+} bits;
+typedef union {
+    double f;
+    uint64_t u;
+} wide_bits;
 
 float NAME(__addsf3)(float x, float y);
 float NAME(__subsf3)(float x, float y);
@@ -42,7 +48,7 @@ static float round_pack(uint32_t sign, int e, uint32_t m) {
     m = (m + 0x40) >> 7;
     if (below == 0x40) m &= ~1u;
     if (!m) return number(sign);
-    uint32_t v = ((uint32_t)e << 23) + m;   /* a carry out of the fraction raises the exponent */
+    uint32_t v = ((uint32_t)e << 23) + m; /* a carry out of the fraction raises the exponent */
     return number(sign | (e > 253 || v >= INFINITE ? INFINITE : v));
 }
 
@@ -73,10 +79,14 @@ static float add(uint32_t a, uint32_t b) {
     if (!mb) return number(ma ? a : a & b);
     int ea = (int)(ma >> 23), eb = (int)(mb >> 23);
     uint32_t fa = ma & (HIDDEN - 1), fb = mb & (HIDDEN - 1);
-    if (ea) fa |= HIDDEN;
-    else ea = 1;
-    if (eb) fb |= HIDDEN;
-    else eb = 1;
+    if (ea)
+        fa |= HIDDEN;
+    else
+        ea = 1;
+    if (eb)
+        fb |= HIDDEN;
+    else
+        eb = 1;
     fa <<= 6;
     fb = shift_sticky(fb << 6, ea - eb);
     if (!((a ^ b) & SIGN)) return normalize_pack(a & SIGN, ea, fa + fb);
@@ -93,7 +103,7 @@ float NAME(__mulsf3)(float x, float y) {
     if (!ma || !mb) return number(sign);
     int ea, eb;
     uint32_t fa = unpack(ma, &ea), fb = unpack(mb, &eb);
-    uint64_t p = multiply(fa << 7, fb << 8);   /* leading one at bit 61 or 62 */
+    uint64_t p = multiply(fa << 7, fb << 8); /* leading one at bit 61 or 62 */
     return normalize_pack(sign, ea + eb - 127, (uint32_t)(p >> 32) | ((uint32_t)p != 0));
 }
 
@@ -102,26 +112,31 @@ float NAME(fmaf)(float x, float y, float z) {
     uint32_t a = (bits){x}.u, b = (bits){y}.u, c = (bits){z}.u, sp = (a ^ b) & SIGN, sc = c & SIGN;
     uint32_t ma = a & ~SIGN, mb = b & ~SIGN, mc = c & ~SIGN;
     if (ma > INFINITE || mb > INFINITE || mc > INFINITE) return number(NOT_A_NUMBER);
-    if (ma == INFINITE || mb == INFINITE) return number(!ma || !mb || (mc == INFINITE && sp != sc) ? NOT_A_NUMBER : sp | INFINITE);
+    if (ma == INFINITE || mb == INFINITE)
+        return number(!ma || !mb || (mc == INFINITE && sp != sc) ? NOT_A_NUMBER : sp | INFINITE);
     if (mc == INFINITE) return z;
     if (!ma || !mb) return number(mc ? c : sp & sc);
     int ea, eb, ec;
     uint32_t fa = unpack(ma, &ea), fb = unpack(mb, &eb);
     uint64_t p = multiply(fa << 7, fb << 8), q;
-    int e = ea + eb - 127;   /* p 2^-32 with exponent e, as in the product */
+    int e = ea + eb - 127; /* p 2^-32 with exponent e, as in the product */
     if (!mc) return normalize_pack(sp, e, (uint32_t)(p >> 32) | ((uint32_t)p != 0));
-    q = (uint64_t)unpack(mc, &ec) << 38;   /* leading one at bit 61 */
+    q = (uint64_t)unpack(mc, &ec) << 38; /* leading one at bit 61 */
     int d = e - ec;
-    if (d < 0) {   /* what is shifted out leaves a sticky bit: it can matter only when nothing cancels */
+    if (d < 0) { /* what is shifted out leaves a sticky bit: it can matter only when nothing cancels */
         p = d > -63 ? p >> -d | (p << (64 + d) != 0) : 1;
         e = ec;
-    } else if (d > 0) q = d < 63 ? q >> d | (q << (64 - d) != 0) : 1;
-    if (sp == sc) p += q;
-    else if (p >= q) p -= q;
-    else p = q - p, sp = sc;
+    } else if (d > 0)
+        q = d < 63 ? q >> d | (q << (64 - d) != 0) : 1;
+    if (sp == sc)
+        p += q;
+    else if (p >= q)
+        p -= q;
+    else
+        p = q - p, sp = sc;
     if (!p) return 0.0f;
     uint32_t high = (uint32_t)(p >> 32), low = (uint32_t)p;
-    if (!high) return normalize_pack(sp, e - 32, low);   /* so much cancels only when nothing was shifted out */
+    if (!high) return normalize_pack(sp, e - 32, low); /* so much cancels only when nothing was shifted out */
     int k = __builtin_clz(high) - 1;
     if (k < 0) return round_pack(sp, e + 1, shift_sticky(high, 1) | (low != 0));
     if (k) high = high << k | low >> (32 - k), low <<= k;
@@ -129,7 +144,9 @@ float NAME(fmaf)(float x, float y, float z) {
 }
 
 float NAME(__floatunsisf)(uint32_t v) { return normalize_pack(0, 156, v); }
-float NAME(__floatsisf)(int32_t v) { return v < 0 ? normalize_pack(SIGN, 156, 0u - (uint32_t)v) : normalize_pack(0, 156, (uint32_t)v); }
+float NAME(__floatsisf)(int32_t v) {
+    return v < 0 ? normalize_pack(SIGN, 156, 0u - (uint32_t)v) : normalize_pack(0, 156, (uint32_t)v);
+}
 
 uint32_t NAME(__fixunssfsi)(float x) {
     uint32_t u = (bits){x}.u, m = (u & (HIDDEN - 1)) | HIDDEN;

@@ -17,9 +17,7 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wunused-function"
 #define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
 #define STBI_FAILURE_USERMSG
 #include <stb/stb_image.h>
 #pragma GCC diagnostic pop
@@ -43,8 +41,8 @@ static const char *load_picture(const char *path, ftv_image *p) {
     char kind = 0, head[64] = {0};
     if (!d) return "cannot read the file";
     memcpy(head, d, bytes < sizeof head - 1 ? bytes : sizeof head - 1);
-    if (sscanf(head, "P%c %d %d %d%n", &kind, &p->width, &p->height, &most, &at) != 4 || (kind != '5' && kind != '6') || most != 255 || p->width < 1 || p->height < 1 ||
-        p->width > 16384 || p->height > 16384)
+    if (sscanf(head, "P%c %d %d %d%n", &kind, &p->width, &p->height, &most, &at) != 4 || (kind != '5' && kind != '6') ||
+        most != 255 || p->width < 1 || p->height < 1 || p->width > 16384 || p->height > 16384)
         return "not a binary PGM or PPM with 8 bits (build with libstb-dev installed for JPEG and PNG)";
     p->format = kind == '5' ? FTV_GREY8 : FTV_RGB888;
     p->stride = (size_t)p->width * (kind == '5' ? 1 : 3);
@@ -54,7 +52,9 @@ static const char *load_picture(const char *path, ftv_image *p) {
 }
 #endif
 
-typedef struct { uint64_t last, ns[FTV_STAGES]; } profile;
+typedef struct {
+    uint64_t last, ns[FTV_STAGES];
+} profile;
 
 static void on_stage(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int stride) {
     (void)block, (void)data, (void)rows, (void)cols, (void)stride;
@@ -66,8 +66,10 @@ static void on_stage(void *context, ftv_stage stage, int block, const float *dat
 
 static int usage(const char *why) {
     fprintf(stderr,
-            "%s\nusage: ftervit-run MODEL.gguf PICTURE ... [--top K] [--threads N] [--attention f32|int8] [--kernels NAME] [--profile]\n"
-            "  --top K        classes to print (5)\n  --threads N    worker threads (1)\n  --attention    f32: the definition; int8: quantised\n"
+            "%s\nusage: ftervit-run MODEL.gguf PICTURE ... [--top K] [--threads N] [--attention f32|int8] [--kernels NAME] "
+            "[--profile]\n"
+            "  --top K        classes to print (5)\n  --threads N    worker threads (1)\n  --attention    f32: the definition; "
+            "int8: quantised\n"
             "  --kernels      ref, table (the fastest that runs here)\n  --profile      memory, and milliseconds per stage\n",
             why);
     return 2;
@@ -93,7 +95,8 @@ static int classify(ftv_session *s, const char *path, int top, float *logits, ui
     for (int i = 0; i < top; i++) {
         size_t n = 0;
         const char *name = ftv_class_name(s->model, best[i].index, &n);
-        printf("  %6.2f %%  %d %.*s\n", (double)best[i].probability * 100, best[i].index, (int)(n < 200 ? n : 200), name ? name : "");
+        printf("  %6.2f %%  %d %.*s\n", (double)best[i].probability * 100, best[i].index, (int)(n < 200 ? n : 200),
+               name ? name : "");
     }
     return 0;
 }
@@ -107,15 +110,24 @@ int main(int argc, char **argv) {
     bool show = false;
     for (int i = 1; i < argc; i++) {
         const bool more = i + 1 < argc;
-        if (!strcmp(argv[i], "--profile")) show = true;
-        else if (!strcmp(argv[i], "--top") && more) top = atoi(argv[++i]);
-        else if (!strcmp(argv[i], "--threads") && more) options.workers = atoi(argv[++i]);
-        else if (!strcmp(argv[i], "--kernels") && more) options.kernels = argv[++i];
-        else if (!strcmp(argv[i], "--attention") && more && !strcmp(argv[i + 1], "int8")) options.attention = FTV_ATTENTION_INT8, i++;
-        else if (!strcmp(argv[i], "--attention") && more && !strcmp(argv[i + 1], "f32")) i++;
-        else if (!strncmp(argv[i], "--", 2)) return usage(argv[i]);
-        else if (!path) path = argv[i];
-        else argv[1 + pictures++] = argv[i];   /* never ahead of i */
+        if (!strcmp(argv[i], "--profile"))
+            show = true;
+        else if (!strcmp(argv[i], "--top") && more)
+            top = atoi(argv[++i]);
+        else if (!strcmp(argv[i], "--threads") && more)
+            options.workers = atoi(argv[++i]);
+        else if (!strcmp(argv[i], "--kernels") && more)
+            options.kernels = argv[++i];
+        else if (!strcmp(argv[i], "--attention") && more && !strcmp(argv[i + 1], "int8"))
+            options.attention = FTV_ATTENTION_INT8, i++;
+        else if (!strcmp(argv[i], "--attention") && more && !strcmp(argv[i + 1], "f32"))
+            i++;
+        else if (!strncmp(argv[i], "--", 2))
+            return usage(argv[i]);
+        else if (!path)
+            path = argv[i];
+        else
+            argv[1 + pictures++] = argv[i]; /* never ahead of i */
     }
     if (!path || !pictures) return usage("a model and a picture are needed");
     size_t bytes = 0;
@@ -126,7 +138,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s: %s: %s\n", path, ftv_status_text(status), model.error);
         return 1;
     }
-    if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers))) options.parallel_for = platform_pool_run;
+    if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers)))
+        options.parallel_for = platform_pool_run;
     if (show) options.on_stage = on_stage, options.stage_context = &times;
     size_t arena_bytes = ftv_arena_bytes(&model, &options);
     if (!arena_bytes) return usage("no such kernels, or more threads than 64");
@@ -142,8 +155,10 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; i < pictures; i++) failures += classify(&session, argv[1 + i], top, logits, pixels, best);
     if (show) {
-        printf("model %zu bytes, arena %zu bytes, %s kernels\n", model.bytes, arena_bytes, options.kernels ? options.kernels : ftv_kernels_text(0));
-        for (int i = 0; i < FTV_STAGES; i++) printf("  %-10s %9.3f ms\n", ftv_stage_text((ftv_stage)i), (double)times.ns[i] / 1e6 / pictures);
+        printf("model %zu bytes, arena %zu bytes, %s kernels\n", model.bytes, arena_bytes,
+               options.kernels ? options.kernels : ftv_kernels_text(0));
+        for (int i = 0; i < FTV_STAGES; i++)
+            printf("  %-10s %9.3f ms\n", ftv_stage_text((ftv_stage)i), (double)times.ns[i] / 1e6 / pictures);
     }
     platform_pool_stop(options.parallel_context);
     return failures != 0;

@@ -8,9 +8,11 @@
 /* The whole file (memory-mapped where that exists), or NULL. It stays until the program ends. */
 const void *platform_file(const char *path, size_t *bytes);
 
-typedef struct { uint64_t total, soft_float; } platform_count_t;   /* soft_float: share inside software floating point */
+typedef struct {
+    uint64_t total, soft_float;
+} platform_count_t; /* soft_float: share inside software floating point */
 platform_count_t platform_count(void);
-const char *platform_unit(void);   /* of the counts: "ns", "instructions" */
+const char *platform_unit(void); /* of the counts: "ns", "instructions" */
 
 /* The engine's parallel-for over the machine's cores; NULL when there is none. */
 typedef struct platform_pool platform_pool;

@@ -33,7 +33,11 @@ const char *platform_unit(void) { return "ns"; }
 
 /* ---- a pool: workers 1.. wait for a job; the caller is worker 0 ---- */
 
-typedef struct { platform_pool *pool; int number; pthread_t thread; } member;
+typedef struct {
+    platform_pool *pool;
+    int number;
+    pthread_t thread;
+} member;
 
 struct platform_pool {
     pthread_mutex_t lock;

@@ -16,7 +16,7 @@
 
 typedef struct {
     ftv_gguf file;
-    float tolerance;   /* share of the golden tensor's largest value */
+    float tolerance; /* share of the golden tensor's largest value */
     int compared, wrong;
     bool count;
     platform_count_t last, stages[FTV_STAGES];
@@ -28,15 +28,21 @@ static void compare(report *r, const char *name, const float *data, int rows, in
     int at = 0;
     if (!ftv_gguf_tensor(&r->file, name, &t) || t.type != FTV_TENSOR_F32 || t.bytes != (size_t)rows * (size_t)cols * 4) return;
     for (int i = 0; i < rows * cols; i++) {
-        float want = ftv_load_f32(t.data + 4 * (size_t)i), d = fabsf(data[(size_t)(i / cols) * (size_t)stride + (size_t)(i % cols)] - want);
+        float want = ftv_load_f32(t.data + 4 * (size_t)i),
+              d = fabsf(data[(size_t)(i / cols) * (size_t)stride + (size_t)(i % cols)] - want);
         top = fabsf(want) > top ? fabsf(want) : top;
         if (!(d <= worst)) worst = d, at = i;
     }
     r->compared++;
     bool ok = worst <= r->tolerance * top;
-    printf("  %-12s largest difference %.3g of %.3g%s\n", name, (double)worst, (double)top, worst == 0.0f ? " (bit-identical)" : ok ? "" : " WRONG");
+    printf("  %-12s largest difference %.3g of %.3g%s\n", name, (double)worst, (double)top,
+           worst == 0.0f ? " (bit-identical)"
+           : ok          ? ""
+                         : " WRONG");
     if (!ok && !r->wrong++)
-        printf("first wrong: %s[%d] got %.9g want %.9g\n", name, at, (double)data[(size_t)(at / cols) * (size_t)stride + (size_t)(at % cols)], (double)ftv_load_f32(t.data + 4 * (size_t)at));
+        printf("first wrong: %s[%d] got %.9g want %.9g\n", name, at,
+               (double)data[(size_t)(at / cols) * (size_t)stride + (size_t)(at % cols)],
+               (double)ftv_load_f32(t.data + 4 * (size_t)at));
 }
 
 static void on_stage(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int stride) {
@@ -50,7 +56,8 @@ static void on_stage(void *context, ftv_stage stage, int block, const float *dat
     char name[32] = "golden.embed";
     if (stage == FTV_STAGE_BLOCK) snprintf(name, sizeof name, "golden.blocks.%d", block);
     if (stage == FTV_STAGE_HEAD) strcpy(name, "golden.logits");
-    if (stage == FTV_STAGE_EMBED || stage == FTV_STAGE_BLOCK || stage == FTV_STAGE_HEAD) compare(r, name, data, rows, cols, stride);
+    if (stage == FTV_STAGE_EMBED || stage == FTV_STAGE_BLOCK || stage == FTV_STAGE_HEAD)
+        compare(r, name, data, rows, cols, stride);
     r->last = platform_count();
 }
 
@@ -58,7 +65,8 @@ static uint8_t *picture(const report *r, const ftv_model *m) {
     ftv_tensor t;
     const size_t n = (size_t)m->image_size * (size_t)m->image_size * (size_t)m->channels;
     uint8_t *p = malloc(n);
-    if (p && ftv_gguf_tensor(&r->file, "golden.input", &t) && t.type == FTV_TENSOR_I8 && t.bytes == n) return memcpy(p, t.data, n);
+    if (p && ftv_gguf_tensor(&r->file, "golden.input", &t) && t.type == FTV_TENSOR_I8 && t.bytes == n)
+        return memcpy(p, t.data, n);
     uint32_t seed = 1;
     for (size_t i = 0; p && i < n; i++) p[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
     return p;
@@ -74,26 +82,33 @@ static void print_counts(const report *r, const ftv_model *m) {
         all.soft_float += r->stages[i].soft_float;
     }
     const uint64_t macs = ftv_ternary_macs(m), per[2] = {all.total * 1000 / macs, (all.total - all.soft_float) * 1000 / macs};
-    printf("count %-10s %15" PRIu64 " %s, %" PRIu64 ".%03" PRIu64 " per ternary MAC (%" PRIu64 ".%03" PRIu64 " without software floating point)\n", "all", all.total,
-           platform_unit(), per[0] / 1000, per[0] % 1000, per[1] / 1000, per[1] % 1000);
+    printf("count %-10s %15" PRIu64 " %s, %" PRIu64 ".%03" PRIu64 " per ternary MAC (%" PRIu64 ".%03" PRIu64
+           " without software floating point)\n",
+           "all", all.total, platform_unit(), per[0] / 1000, per[0] % 1000, per[1] / 1000, per[1] % 1000);
 }
 
 int main(int argc, char **argv) {
-    static ftv_model model;   /* static: too large for a small stack */
+    static ftv_model model; /* static: too large for a small stack */
     static report r;
     ftv_options options = {0};
     const char *path = NULL;
     for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--count")) r.count = true;
-        else if (!strcmp(argv[i], "--kernels") && i + 1 < argc) options.kernels = argv[++i];
-        else if (!strcmp(argv[i], "--attention") && i + 1 < argc) options.attention = strcmp(argv[++i], "int8") ? FTV_ATTENTION_F32 : FTV_ATTENTION_INT8;
-        else if (!strcmp(argv[i], "--threads") && i + 1 < argc) options.workers = atoi(argv[++i]);
-        else path = argv[i];
+        if (!strcmp(argv[i], "--count"))
+            r.count = true;
+        else if (!strcmp(argv[i], "--kernels") && i + 1 < argc)
+            options.kernels = argv[++i];
+        else if (!strcmp(argv[i], "--attention") && i + 1 < argc)
+            options.attention = strcmp(argv[++i], "int8") ? FTV_ATTENTION_F32 : FTV_ATTENTION_INT8;
+        else if (!strcmp(argv[i], "--threads") && i + 1 < argc)
+            options.workers = atoi(argv[++i]);
+        else
+            path = argv[i];
     }
     size_t bytes = 0;
     const void *file = path ? platform_file(path, &bytes) : NULL;
     if (!file) {
-        printf("usage: selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]; %s\n", path ? "cannot read that file" : "no file given");
+        printf("usage: selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]; %s\n",
+               path ? "cannot read that file" : "no file given");
         return 2;
     }
     ftv_status status = ftv_open(&model, file, bytes);
@@ -104,8 +119,10 @@ int main(int argc, char **argv) {
     char error[FTV_ERROR_BYTES];
     ftv_value v;
     ftv_gguf_open(&r.file, file, bytes, error);
-    r.tolerance = ftv_gguf_value(&r.file, "ftervit.golden.tolerance", &v) && v.type == GGUF_F32 && !v.array ? ftv_load_f32(v.value) : 0.0f;
-    if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers))) options.parallel_for = platform_pool_run;
+    r.tolerance =
+        ftv_gguf_value(&r.file, "ftervit.golden.tolerance", &v) && v.type == GGUF_F32 && !v.array ? ftv_load_f32(v.value) : 0.0f;
+    if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers)))
+        options.parallel_for = platform_pool_run;
     options.on_stage = on_stage;
     options.stage_context = &r;
     size_t arena_bytes = ftv_arena_bytes(&model, &options);

@@ -24,33 +24,33 @@ extern "C" {
 
 enum {
     FTV_FORMAT_VERSION = 1,
-    FTV_MAX_DEPTH = 64,      /* blocks */
-    FTV_MAX_CHANNELS = 16,   /* input channels */
+    FTV_MAX_DEPTH = 64,    /* blocks */
+    FTV_MAX_CHANNELS = 16, /* input channels */
     FTV_MAX_WORKERS = 64,
-    FTV_MAX_WIDTH = 65535,   /* inputs of a linear layer: int8 x ternary sums stay exact in binary32 */
+    FTV_MAX_WIDTH = 65535, /* inputs of a linear layer: int8 x ternary sums stay exact in binary32 */
     FTV_MAX_TOKENS = 65535,
     FTV_ERROR_BYTES = 160,
 };
 
 typedef enum {
     FTV_OK = 0,
-    FTV_ERR_ARGUMENT,      /* a caller's mistake: null pointer, bad option, bad picture */
-    FTV_ERR_FORMAT,        /* not a GGUF file of ours, truncated, or inconsistent with itself */
-    FTV_ERR_UNSUPPORTED,   /* well-formed, but beyond this engine */
-    FTV_ERR_CHECKSUM,      /* the tensor data is not what the exporter wrote */
-    FTV_ERR_MEMORY,        /* the arena is too small */
+    FTV_ERR_ARGUMENT,    /* a caller's mistake: null pointer, bad option, bad picture */
+    FTV_ERR_FORMAT,      /* not a GGUF file of ours, truncated, or inconsistent with itself */
+    FTV_ERR_UNSUPPORTED, /* well-formed, but beyond this engine */
+    FTV_ERR_CHECKSUM,    /* the tensor data is not what the exporter wrote */
+    FTV_ERR_MEMORY,      /* the arena is too small */
 } ftv_status;
 
-typedef enum { FTV_PACK_2BIT = 0, FTV_PACK_BASE3 = 1 } ftv_packing;   /* 4 codes, 5 codes per byte */
+typedef enum { FTV_PACK_2BIT = 0, FTV_PACK_BASE3 = 1 } ftv_packing; /* 4 codes, 5 codes per byte */
 typedef enum { FTV_ATTENTION_F32 = 0, FTV_ATTENTION_INT8 = 1 } ftv_attention;
 typedef enum { FTV_CROP_CENTER = 0, FTV_CROP_SQUASH = 1 } ftv_crop;
-typedef enum { FTV_NEAREST = 0, FTV_BILINEAR = 2, FTV_BICUBIC = 3 } ftv_interpolation;   /* Pillow's numbers */
+typedef enum { FTV_NEAREST = 0, FTV_BILINEAR = 2, FTV_BICUBIC = 3 } ftv_interpolation; /* Pillow's numbers */
 
 /* A ternary matrix inside the file: row r starts at codes + r * stride. */
 typedef struct {
     const uint8_t *codes;
-    size_t stride;       /* bytes from row to row */
-    int rows, cols;      /* outputs, inputs */
+    size_t stride;  /* bytes from row to row */
+    int rows, cols; /* outputs, inputs */
     ftv_packing packing;
 } ftv_matrix;
 
@@ -58,19 +58,19 @@ typedef struct {
 typedef struct {
     ftv_matrix weight;
     float scale;
-    const uint8_t *norm;   /* binary16 [cols]: the RMSNorm's weight */
-    const uint8_t *bias;   /* binary16 [rows], or NULL: none is added */
+    const uint8_t *norm; /* binary16 [cols]: the RMSNorm's weight */
+    const uint8_t *bias; /* binary16 [rows], or NULL: none is added */
 } ftv_linear;
 
 typedef struct {
-    ftv_matrix codes;          /* [2][embed_dim]: weight, bias */
+    ftv_matrix codes; /* [2][embed_dim]: weight, bias */
     float scale, bias_scale;
 } ftv_layer_norm;
 
 typedef struct {
     ftv_layer_norm norm1, norm2;
     ftv_linear qkv, proj, fc1, fc2;
-    const uint8_t *ls1, *ls2;  /* binary16 [embed_dim], or NULL: no LayerScale */
+    const uint8_t *ls1, *ls2; /* binary16 [embed_dim], or NULL: no LayerScale */
 } ftv_block;
 
 typedef struct {
@@ -80,23 +80,23 @@ typedef struct {
     float norm_eps;
     ftv_packing packing;
 
-    float mean[FTV_MAX_CHANNELS], std[FTV_MAX_CHANNELS];   /* of 8-bit pixels, 0..255 */
-    int resize_size;           /* the shorter edge (squash: both) before the crop to image_size */
+    float mean[FTV_MAX_CHANNELS], std[FTV_MAX_CHANNELS]; /* of 8-bit pixels, 0..255 */
+    int resize_size;                                     /* the shorter edge (squash: both) before the crop to image_size */
     ftv_crop crop;
     ftv_interpolation interpolation;
 
-    ftv_matrix patch;          /* [embed_dim][channels * packed(patch_size^2)] */
-    const uint8_t *patch_scale;   /* binary32 [embed_dim] */
-    const uint8_t *patch_bias;    /* binary16 [embed_dim] */
-    const uint8_t *pos_embed;     /* binary16 [tokens][embed_dim]: prefix tokens whole, then positions of the patches */
+    ftv_matrix patch;           /* [embed_dim][channels * packed(patch_size^2)] */
+    const uint8_t *patch_scale; /* binary32 [embed_dim] */
+    const uint8_t *patch_bias;  /* binary16 [embed_dim] */
+    const uint8_t *pos_embed;   /* binary16 [tokens][embed_dim]: prefix tokens whole, then positions of the patches */
     ftv_block blocks[FTV_MAX_DEPTH];
     ftv_layer_norm norm;
     ftv_linear head, head_dist;
 
-    const uint8_t *class_names;   /* GGUF strings one after another, or NULL */
+    const uint8_t *class_names; /* GGUF strings one after another, or NULL */
     const uint8_t *data;
     size_t bytes;
-    char error[FTV_ERROR_BYTES];  /* what ftv_open found wrong, in words */
+    char error[FTV_ERROR_BYTES]; /* what ftv_open found wrong, in words */
 } ftv_model;
 
 /* ---- the caller's hooks -------------------------------------------------------------------------------- */
@@ -107,24 +107,24 @@ typedef void (*ftv_task)(void *arg, int index, int worker);
 typedef void (*ftv_parallel_for)(void *context, int count, ftv_task task, void *arg);
 
 typedef enum {
-    FTV_STAGE_EMBED = 0,   /* tokens after patch embedding and position   [tokens][embed_dim] */
-    FTV_STAGE_QKV,         /* LayerNorm, RMSNorm, fused projection        [tokens][3 * embed_dim] */
-    FTV_STAGE_ATTENTION,   /* heads side by side                          [tokens][embed_dim] */
-    FTV_STAGE_PROJ,        /* residual stream after attention             [tokens][embed_dim] */
-    FTV_STAGE_BLOCK,       /* residual stream after the MLP               [tokens][embed_dim] */
-    FTV_STAGE_HEAD,        /* logits                                      [1][classes] */
+    FTV_STAGE_EMBED = 0, /* tokens after patch embedding and position   [tokens][embed_dim] */
+    FTV_STAGE_QKV,       /* LayerNorm, RMSNorm, fused projection        [tokens][3 * embed_dim] */
+    FTV_STAGE_ATTENTION, /* heads side by side                          [tokens][embed_dim] */
+    FTV_STAGE_PROJ,      /* residual stream after attention             [tokens][embed_dim] */
+    FTV_STAGE_BLOCK,     /* residual stream after the MLP               [tokens][embed_dim] */
+    FTV_STAGE_HEAD,      /* logits                                      [1][classes] */
     FTV_STAGES,
 } ftv_stage;
 /* Called after each stage with its output: row r starts at data + r * row_stride floats. */
 typedef void (*ftv_on_stage)(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int row_stride);
 
-struct ftv_kernels;   /* kernels.h */
+struct ftv_kernels; /* kernels.h */
 
 typedef struct {
-    const char *kernels;          /* NULL: the fastest; "ref", "table" */
+    const char *kernels; /* NULL: the fastest; "ref", "table" */
     ftv_attention attention;
-    int workers;                  /* 0 means 1; scratch memory grows with it */
-    int chunk_tokens;             /* tokens that share one pass over the weights; 0 means 64 */
+    int workers;      /* 0 means 1; scratch memory grows with it */
+    int chunk_tokens; /* tokens that share one pass over the weights; 0 means 64 */
     ftv_parallel_for parallel_for;
     void *parallel_context;
     ftv_on_stage on_stage;
@@ -137,14 +137,14 @@ typedef struct {
     ftv_options options;
     uint8_t *arena;
     size_t arena_bytes;
-    float *x;              /* [tokens][embed_dim]: the residual stream */
-    uint8_t *work;         /* qkv, hidden layer or int8 image, whichever stage it is */
-    int8_t *codes;         /* [chunk][embed_dim]: int8 inputs of a linear layer */
-    float *scales;         /* [chunk]: their scales */
-    float *parameters;     /* one layer's norms and biases in binary32 */
-    uint8_t *attention;    /* int8 attention only */
-    uint8_t *scratch;      /* per worker */
-    size_t scratch_bytes;  /* of one worker */
+    float *x;             /* [tokens][embed_dim]: the residual stream */
+    uint8_t *work;        /* qkv, hidden layer or int8 image, whichever stage it is */
+    int8_t *codes;        /* [chunk][embed_dim]: int8 inputs of a linear layer */
+    float *scales;        /* [chunk]: their scales */
+    float *parameters;    /* one layer's norms and biases in binary32 */
+    uint8_t *attention;   /* int8 attention only */
+    uint8_t *scratch;     /* per worker */
+    size_t scratch_bytes; /* of one worker */
 } ftv_session;
 
 typedef enum { FTV_GREY8, FTV_RGB888, FTV_RGB565_LE, FTV_RGB565_BE } ftv_pixels;
@@ -152,11 +152,14 @@ typedef enum { FTV_GREY8, FTV_RGB888, FTV_RGB565_LE, FTV_RGB565_BE } ftv_pixels;
 typedef struct {
     const uint8_t *data;
     int width, height;
-    size_t stride;         /* bytes from row to row */
+    size_t stride; /* bytes from row to row */
     ftv_pixels format;
 } ftv_image;
 
-typedef struct { int index; float probability; } ftv_class;
+typedef struct {
+    int index;
+    float probability;
+} ftv_class;
 
 /* ---- functions ----------------------------------------------------------------------------------------- */
 
@@ -191,8 +194,8 @@ uint64_t ftv_ternary_macs(const ftv_model *model);
 
 const char *ftv_status_text(ftv_status status);
 const char *ftv_stage_text(ftv_stage stage);
-const char *ftv_kernels_text(int index);   /* names for options.kernels, NULL after the last */
-uint32_t ftv_crc32(uint32_t crc, const void *data, size_t bytes);   /* zlib's; start with 0 */
+const char *ftv_kernels_text(int index);                          /* names for options.kernels, NULL after the last */
+uint32_t ftv_crc32(uint32_t crc, const void *data, size_t bytes); /* zlib's; start with 0 */
 
 #ifdef __cplusplus
 }

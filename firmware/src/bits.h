@@ -9,11 +9,31 @@
 #error "model files are little-endian, and this engine reads them in place"
 #endif
 
-static inline uint32_t ftv_load_u32(const void *p) { uint32_t v; memcpy(&v, p, sizeof v); return v; }
-static inline uint64_t ftv_load_u64(const void *p) { uint64_t v; memcpy(&v, p, sizeof v); return v; }
-static inline float ftv_load_f32(const void *p) { float v; memcpy(&v, p, sizeof v); return v; }
-static inline uint32_t ftv_float_bits(float f) { uint32_t v; memcpy(&v, &f, sizeof v); return v; }
-static inline float ftv_bits_float(uint32_t u) { float v; memcpy(&v, &u, sizeof v); return v; }
+static inline uint32_t ftv_load_u32(const void *p) {
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline uint64_t ftv_load_u64(const void *p) {
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline float ftv_load_f32(const void *p) {
+    float v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline uint32_t ftv_float_bits(float f) {
+    uint32_t v;
+    memcpy(&v, &f, sizeof v);
+    return v;
+}
+static inline float ftv_bits_float(uint32_t u) {
+    float v;
+    memcpy(&v, &u, sizeof v);
+    return v;
+}
 
 /* Element i of a binary16 array; exact, infinities and NaN kept (the loader refuses them). */
 static inline float ftv_load_f16(const uint8_t *p, int i) {

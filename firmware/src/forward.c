@@ -15,7 +15,9 @@ static uint64_t larger64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 /* ---- the arena ------------------------------------------------------------------------------------------ */
 
-static int chunk_tokens(const ftv_model *m, const ftv_options *o) { return smaller(o->chunk_tokens ? o->chunk_tokens : DEFAULT_CHUNK, m->tokens); }
+static int chunk_tokens(const ftv_model *m, const ftv_options *o) {
+    return smaller(o->chunk_tokens ? o->chunk_tokens : DEFAULT_CHUNK, m->tokens);
+}
 static int workers(const ftv_options *o) { return larger(o->workers, 1); }
 
 /* Puts the next part behind the last; with a null arena only counts. */
@@ -27,8 +29,10 @@ static void *place(uint8_t *arena, uint64_t *at, uint64_t bytes) {
 
 static uint64_t lay_out(ftv_session *s, uint8_t *arena) {
     const ftv_model *m = s->model;
-    const uint64_t t = (uint64_t)m->tokens, d = (uint64_t)m->embed_dim, h = (uint64_t)m->mlp_dim, c = (uint64_t)chunk_tokens(m, &s->options);
-    const int max_rows = larger(larger(3 * m->embed_dim, m->mlp_dim), m->classes), max_cols = larger(larger(m->embed_dim, m->mlp_dim), m->patch_size * m->patch_size);
+    const uint64_t t = (uint64_t)m->tokens, d = (uint64_t)m->embed_dim, h = (uint64_t)m->mlp_dim,
+                   c = (uint64_t)chunk_tokens(m, &s->options);
+    const int max_rows = larger(larger(3 * m->embed_dim, m->mlp_dim), m->classes),
+              max_cols = larger(larger(m->embed_dim, m->mlp_dim), m->patch_size * m->patch_size);
     const uint64_t tile = (uint64_t)s->kernels->token_tile, area = (uint64_t)(m->patch_size * m->patch_size);
     uint64_t at = 0;
     s->x = place(arena, &at, t * d * 4);
@@ -38,7 +42,8 @@ static uint64_t lay_out(ftv_session *s, uint8_t *arena) {
     s->codes = place(arena, &at, c * d);
     s->scales = place(arena, &at, c * 4);
     s->parameters = place(arena, &at, 4 * larger64(6 * d + 2 * h, 3 * d + (uint64_t)m->classes));
-    s->attention = place(arena, &at, s->options.attention == FTV_ATTENTION_INT8 ? 3 * t * d + 4 * (2 * t * (uint64_t)m->heads + d) : 0);
+    s->attention =
+        place(arena, &at, s->options.attention == FTV_ATTENTION_INT8 ? 3 * t * d + 4 * (2 * t * (uint64_t)m->heads + d) : 0);
     uint64_t kernel = s->kernels->scratch_bytes(m->packing, max_rows, max_cols, m->tokens, m->embed_dim / m->heads);
     uint64_t own = larger64(d * 4, tile * d * 4 + tile * area);
     s->scratch_bytes = (size_t)((kernel + ALIGN - 1) / ALIGN * ALIGN + (own + ALIGN - 1) / ALIGN * ALIGN);
@@ -53,14 +58,15 @@ static ftv_status prepare(ftv_session *s, const ftv_model *m, const ftv_options 
     if (o) s->options = *o;
     s->kernels = ftv_find_kernels(s->options.kernels);
     bool valid = s->kernels && s->options.workers >= 0 && s->options.workers <= FTV_MAX_WORKERS && s->options.chunk_tokens >= 0 &&
-                 s->options.chunk_tokens <= MAX_CHUNK && (s->options.attention == FTV_ATTENTION_F32 || s->options.attention == FTV_ATTENTION_INT8);
+                 s->options.chunk_tokens <= MAX_CHUNK &&
+                 (s->options.attention == FTV_ATTENTION_F32 || s->options.attention == FTV_ATTENTION_INT8);
     return valid ? FTV_OK : FTV_ERR_ARGUMENT;
 }
 
 size_t ftv_arena_bytes(const ftv_model *m, const ftv_options *o) {
     ftv_session s;
     if (prepare(&s, m, o)) return 0;
-    uint64_t n = lay_out(&s, NULL) + ALIGN;   /* room to align the caller's pointer */
+    uint64_t n = lay_out(&s, NULL) + ALIGN; /* room to align the caller's pointer */
     return n <= SIZE_MAX ? (size_t)n : 0;
 }
 
@@ -79,7 +85,8 @@ ftv_status ftv_start(ftv_session *s, const ftv_model *m, const ftv_options *o, v
 /* ---- work items ------------------------------------------------------------------------------------------ */
 
 static void run(const ftv_session *s, int count, ftv_task task, void *arg) {
-    if (s->options.parallel_for && count > 1 && workers(&s->options) > 1) s->options.parallel_for(s->options.parallel_context, count, task, arg);
+    if (s->options.parallel_for && count > 1 && workers(&s->options) > 1)
+        s->options.parallel_for(s->options.parallel_context, count, task, arg);
     else
         for (int i = 0; i < count; i++) task(arg, i, 0);
 }
@@ -90,7 +97,8 @@ static void stage_done(const ftv_session *s, ftv_stage stage, int block, const f
 
 static uint8_t *own_scratch(const ftv_session *s, int worker) { return s->scratch + s->scratch_bytes * (size_t)worker; }
 static void *kernel_scratch(const ftv_session *s, int worker) {
-    const size_t d = (size_t)s->model->embed_dim, tile = (size_t)s->kernels->token_tile, area = (size_t)(s->model->patch_size * s->model->patch_size);
+    const size_t d = (size_t)s->model->embed_dim, tile = (size_t)s->kernels->token_tile,
+                 area = (size_t)(s->model->patch_size * s->model->patch_size);
     size_t own = (size_t)larger64(d * 4, tile * d * 4 + tile * area);
     return own_scratch(s, worker) + (own + ALIGN - 1) / ALIGN * ALIGN;
 }
@@ -118,14 +126,14 @@ static float *expand_codes(float **at, const ftv_matrix *w, int row, float scale
 typedef struct {
     const ftv_session *s;
     const ftv_linear *layer;
-    const float *gain, *shift;        /* LayerNorm before the RMSNorm; NULL: none */
-    const float *norm, *bias, *ls;    /* RMSNorm weight, linear bias, LayerScale */
-    float *in, *out;                  /* rows of one chunk */
+    const float *gain, *shift;     /* LayerNorm before the RMSNorm; NULL: none */
+    const float *norm, *bias, *ls; /* RMSNorm weight, linear bias, LayerScale */
+    float *in, *out;               /* rows of one chunk */
     size_t in_stride, out_stride;
     int8_t *codes;
     size_t codes_stride;
-    float *residual;                  /* rows of the residual stream */
-    bool gelu;                        /* apply it to `in` first */
+    float *residual; /* rows of the residual stream */
+    bool gelu;       /* apply it to `in` first */
     int tokens;
 } linear_job;
 
@@ -170,8 +178,8 @@ static void run_linear(linear_job *j) {
 
 typedef struct {
     const ftv_session *s;
-    const int8_t *image;       /* [channels][size][size] */
-    const float *scales;       /* [channels] */
+    const int8_t *image; /* [channels][size][size] */
+    const float *scales; /* [channels] */
     const float *bias;
 } patch_job;
 
@@ -187,8 +195,10 @@ static void patch_task(void *arg, int index, int worker) {
     float *x = s->x + (size_t)(m->prefix_tokens + first) * (size_t)d;
     for (int c = 0; c < m->channels; c++) {
         for (int t = 0; t < n; t++) {
-            const int8_t *corner = j->image + ((size_t)c * (size_t)size + (size_t)((first + t) / grid * p)) * (size_t)size + (size_t)((first + t) % grid * p);
-            for (int row = 0; row < p; row++) memcpy(gathered + t * area + row * p, corner + (size_t)row * (size_t)size, (size_t)p);
+            const int8_t *corner = j->image + ((size_t)c * (size_t)size + (size_t)((first + t) / grid * p)) * (size_t)size +
+                                   (size_t)((first + t) % grid * p);
+            for (int row = 0; row < p; row++)
+                memcpy(gathered + t * area + row * p, corner + (size_t)row * (size_t)size, (size_t)p);
         }
         ftv_matrix w = m->patch;
         w.codes += (size_t)c * ftv_packed_bytes(w.packing, area);
@@ -200,7 +210,8 @@ static void patch_task(void *arg, int index, int worker) {
     }
     const uint8_t *position = m->pos_embed + 2 * (size_t)(m->prefix_tokens + first) * (size_t)d;
     for (int t = 0, i = 0; t < n; t++)
-        for (int o = 0; o < d; o++, i++) x[i] = x[i] * ftv_load_f32(m->patch_scale + 4 * o) + j->bias[o] + ftv_load_f16(position, i);
+        for (int o = 0; o < d; o++, i++)
+            x[i] = x[i] * ftv_load_f32(m->patch_scale + 4 * o) + j->bias[o] + ftv_load_f16(position, i);
 }
 
 static void embed(ftv_session *s, const float *scales) {
@@ -216,9 +227,9 @@ static void embed(ftv_session *s, const float *scales) {
 
 typedef struct {
     const ftv_session *s;
-    int8_t *q, *k, *v;         /* int8: [tokens][embed_dim] each */
-    float *q_scale, *k_scale;  /* [tokens][heads] */
-    float *v_scale;            /* [embed_dim] */
+    int8_t *q, *k, *v;        /* int8: [tokens][embed_dim] each */
+    float *q_scale, *k_scale; /* [tokens][heads] */
+    float *v_scale;           /* [embed_dim] */
 } attention_job;
 
 static void attention_task(void *arg, int index, int worker) {
@@ -226,14 +237,18 @@ static void attention_task(void *arg, int index, int worker) {
     const ftv_session *s = j->s;
     const ftv_model *m = s->model;
     const int d = m->embed_dim, head_dim = d / m->heads, per_head = tiles(m->tokens, s->kernels->query_tile);
-    const int head = index / per_head, first = index % per_head * s->kernels->query_tile, last = smaller(first + s->kernels->query_tile, m->tokens);
+    const int head = index / per_head, first = index % per_head * s->kernels->query_tile,
+              last = smaller(first + s->kernels->query_tile, m->tokens);
     const size_t column = (size_t)(head * head_dim);
     const float scale = 1.0f / sqrtf((float)head_dim);
     float *q = (float *)(void *)s->work + column;
     if (j->q)
-        s->kernels->attention_int8(q, 3 * (size_t)d, j->q + column, j->k + column, j->v + column, (size_t)d, j->q_scale + head, j->k_scale + head,
-                                   (size_t)m->heads, j->v_scale + column, m->tokens, head_dim, scale, first, last, kernel_scratch(s, worker));
-    else s->kernels->attention_f32(q, q, q + d, q + 2 * d, 3 * (size_t)d, m->tokens, head_dim, scale, first, last, kernel_scratch(s, worker));
+        s->kernels->attention_int8(q, 3 * (size_t)d, j->q + column, j->k + column, j->v + column, (size_t)d, j->q_scale + head,
+                                   j->k_scale + head, (size_t)m->heads, j->v_scale + column, m->tokens, head_dim, scale, first,
+                                   last, kernel_scratch(s, worker));
+    else
+        s->kernels->attention_f32(q, q, q + d, q + 2 * d, 3 * (size_t)d, m->tokens, head_dim, scale, first, last,
+                                  kernel_scratch(s, worker));
 }
 
 static void quantize_qk_task(void *arg, int t, int worker) {
@@ -244,7 +259,8 @@ static void quantize_qk_task(void *arg, int t, int worker) {
     const float *row = (const float *)(const void *)j->s->work + (size_t)t * 3 * (size_t)d;
     for (int h = 0; h < m->heads; h++) {
         j->q_scale[t * m->heads + h] = ftv_quantize(j->q + (size_t)t * (size_t)d + h * head_dim, row + h * head_dim, head_dim);
-        j->k_scale[t * m->heads + h] = ftv_quantize(j->k + (size_t)t * (size_t)d + h * head_dim, row + d + h * head_dim, head_dim);
+        j->k_scale[t * m->heads + h] =
+            ftv_quantize(j->k + (size_t)t * (size_t)d + h * head_dim, row + d + h * head_dim, head_dim);
     }
 }
 
@@ -287,7 +303,12 @@ static void attention_half(ftv_session *s, const ftv_block *b, int index) {
     const ftv_model *m = s->model;
     const int d = m->embed_dim, chunk = chunk_tokens(m, &s->options);
     float *const qkv = (float *)(void *)s->work, *at = s->parameters;
-    linear_job j = {.s = s, .layer = &b->qkv, .codes = s->codes, .codes_stride = (size_t)d, .in_stride = (size_t)d, .out_stride = 3 * (size_t)d};
+    linear_job j = {.s = s,
+                    .layer = &b->qkv,
+                    .codes = s->codes,
+                    .codes_stride = (size_t)d,
+                    .in_stride = (size_t)d,
+                    .out_stride = 3 * (size_t)d};
     j.gain = expand_codes(&at, &b->norm1.codes, 0, b->norm1.scale);
     j.shift = expand_codes(&at, &b->norm1.codes, 1, b->norm1.bias_scale);
     j.norm = expand_f16(&at, b->qkv.norm, d);
@@ -299,17 +320,22 @@ static void attention_half(ftv_session *s, const ftv_block *b, int index) {
         run_linear(&j);
     }
     stage_done(s, FTV_STAGE_QKV, index, qkv, m->tokens, 3 * d, 3 * d);
-    attention(s);   /* overwrites q, head by head */
+    attention(s); /* overwrites q, head by head */
     stage_done(s, FTV_STAGE_ATTENTION, index, qkv, m->tokens, d, 3 * d);
     at = s->parameters;
-    j = (linear_job){.s = s, .layer = &b->proj, .codes = s->codes, .codes_stride = (size_t)d, .in_stride = 3 * (size_t)d, .out_stride = 3 * (size_t)d};
+    j = (linear_job){.s = s,
+                     .layer = &b->proj,
+                     .codes = s->codes,
+                     .codes_stride = (size_t)d,
+                     .in_stride = 3 * (size_t)d,
+                     .out_stride = 3 * (size_t)d};
     j.norm = expand_f16(&at, b->proj.norm, d);
     j.bias = expand_f16(&at, b->proj.bias, d);
     j.ls = expand_f16(&at, b->ls1, d);
     for (int t = 0; t < m->tokens; t += chunk) {
         j.tokens = smaller(chunk, m->tokens - t);
         j.in = qkv + (size_t)t * 3 * (size_t)d;
-        j.out = j.in + d;   /* over k, which is no longer needed */
+        j.out = j.in + d; /* over k, which is no longer needed */
         j.residual = s->x + (size_t)t * (size_t)d;
         run_linear(&j);
     }
@@ -321,12 +347,25 @@ static void mlp_half(ftv_session *s, const ftv_block *b, int index) {
     const int d = m->embed_dim, h = m->mlp_dim, chunk = chunk_tokens(m, &s->options);
     const size_t hidden_stride = (size_t)larger(h, d);
     float *const hidden = (float *)(void *)s->work, *at = s->parameters;
-    linear_job up = {.s = s, .layer = &b->fc1, .codes = s->codes, .codes_stride = (size_t)d, .in_stride = (size_t)d, .out = hidden, .out_stride = hidden_stride};
+    linear_job up = {.s = s,
+                     .layer = &b->fc1,
+                     .codes = s->codes,
+                     .codes_stride = (size_t)d,
+                     .in_stride = (size_t)d,
+                     .out = hidden,
+                     .out_stride = hidden_stride};
     up.gain = expand_codes(&at, &b->norm2.codes, 0, b->norm2.scale);
     up.shift = expand_codes(&at, &b->norm2.codes, 1, b->norm2.bias_scale);
     up.norm = expand_f16(&at, b->fc1.norm, d);
     up.bias = expand_f16(&at, b->fc1.bias, h);
-    linear_job down = {.s = s, .layer = &b->fc2, .in = hidden, .in_stride = hidden_stride, .out = hidden, .out_stride = hidden_stride, .codes_stride = (size_t)h, .gelu = true};
+    linear_job down = {.s = s,
+                       .layer = &b->fc2,
+                       .in = hidden,
+                       .in_stride = hidden_stride,
+                       .out = hidden,
+                       .out_stride = hidden_stride,
+                       .codes_stride = (size_t)h,
+                       .gelu = true};
     down.norm = expand_f16(&at, b->fc2.norm, h);
     down.bias = expand_f16(&at, b->fc2.bias, d);
     down.ls = expand_f16(&at, b->ls2, d);
@@ -346,8 +385,15 @@ static void classify(ftv_session *s, const ftv_linear *head, int token, float *l
     const ftv_model *m = s->model;
     const int d = m->embed_dim;
     float *at = s->parameters;
-    linear_job j = {.s = s, .layer = head, .codes = s->codes, .codes_stride = (size_t)d, .in = s->x + (size_t)token * (size_t)d, .in_stride = (size_t)d,
-                    .out = logits, .out_stride = (size_t)m->classes, .tokens = 1};
+    linear_job j = {.s = s,
+                    .layer = head,
+                    .codes = s->codes,
+                    .codes_stride = (size_t)d,
+                    .in = s->x + (size_t)token * (size_t)d,
+                    .in_stride = (size_t)d,
+                    .out = logits,
+                    .out_stride = (size_t)m->classes,
+                    .tokens = 1};
     j.gain = expand_codes(&at, &m->norm.codes, 0, m->norm.scale);
     j.shift = expand_codes(&at, &m->norm.codes, 1, m->norm.bias_scale);
     j.norm = expand_f16(&at, head->norm, d);
@@ -379,7 +425,8 @@ ftv_status ftv_run_f32(ftv_session *s, const float *picture, float *logits) {
     const ftv_model *m = s->model;
     const int area = m->image_size * m->image_size;
     float scales[FTV_MAX_CHANNELS];
-    for (int c = 0; c < m->channels; c++) scales[c] = ftv_quantize((int8_t *)s->work + (size_t)c * (size_t)area, picture + (size_t)c * (size_t)area, area);
+    for (int c = 0; c < m->channels; c++)
+        scales[c] = ftv_quantize((int8_t *)s->work + (size_t)c * (size_t)area, picture + (size_t)c * (size_t)area, area);
     return run_blocks(s, scales, logits);
 }
 
@@ -389,7 +436,7 @@ ftv_status ftv_run_u8(ftv_session *s, const uint8_t *picture, float *logits) {
     const int area = m->image_size * m->image_size, n = m->channels;
     float scales[FTV_MAX_CHANNELS];
     for (int c = 0; c < n; c++) {
-        uint8_t low = 255, high = 0;   /* |normalised| is largest at an end of the range */
+        uint8_t low = 255, high = 0; /* |normalised| is largest at an end of the range */
         for (int i = 0; i < area; i++) {
             uint8_t v = picture[(size_t)i * (size_t)n + (size_t)c];
             low = v < low ? v : low;

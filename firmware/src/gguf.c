@@ -6,7 +6,13 @@
 
 #include "bits.h"
 
-typedef struct { const uint8_t *data; size_t at, end; bool bad; } cursor;
+enum { MOST = 8192 }; /* tensors, keys: FTV_MAX_DEPTH blocks have fewer than 1200 */
+
+typedef struct {
+    const uint8_t *data;
+    size_t at, end;
+    bool bad;
+} cursor;
 
 ftv_status ftv_gguf_fail(const ftv_gguf *g, ftv_status status, const char *format, ...) {
     if (!g->error[0]) {
@@ -38,7 +44,7 @@ static uint64_t take_u64(cursor *c) {
     return p ? ftv_load_u64(p) : 0;
 }
 
-/* A string of 1..max printable bytes for names, of any content for values (max = 0). */
+/* A string: 8 bytes of length, then its bytes. */
 static const uint8_t *take_string(cursor *c, size_t *length) {
     uint64_t n = take_u64(c);
     const uint8_t *p = take(c, n);
@@ -61,14 +67,16 @@ static bool take_value(cursor *c, ftv_value *v) {
     }
     size_t start = c->at;
     if (v->type == GGUF_STRING) {
-        for (uint64_t i = 0; i < v->count && !c->bad; i++) {   /* 8 bytes or more each: ends with the file */
+        for (uint64_t i = 0; i < v->count && !c->bad; i++) { /* 8 bytes or more each: ends with the file */
             size_t n;
             take_string(c, &n);
         }
     } else {
         size_t n = scalar_bytes(v->type);
-        if (!n || v->count > (c->end - c->at) / n) c->bad = true;
-        else take(c, v->count * n);
+        if (!n || v->count > (c->end - c->at) / n)
+            c->bad = true;
+        else
+            take(c, v->count * n);
     }
     if (c->bad) return false;
     v->value = c->data + start;
@@ -86,7 +94,8 @@ static bool take_tensor(const ftv_gguf *g, cursor *c, const uint8_t **name, size
     t->dims = take_u32(c);
     if (c->bad) return false;
     if (t->dims < 1 || t->dims > 4) {
-        ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s has %u dimensions, 1 to 4 are possible", (int)(*length < 64 ? *length : 64), (const char *)*name, (unsigned)t->dims);
+        ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s has %u dimensions, 1 to 4 are possible", (int)(*length < 64 ? *length : 64),
+                      (const char *)*name, (unsigned)t->dims);
         return false;
     }
     uint64_t n = 1;
@@ -94,7 +103,8 @@ static bool take_tensor(const ftv_gguf *g, cursor *c, const uint8_t **name, size
         t->shape[i] = i < t->dims ? take_u64(c) : 1;
         if (c->bad) return false;
         if (t->shape[i] < 1 || t->shape[i] > g->bytes || n > g->bytes / t->shape[i]) {
-            ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s claims more elements than the file has bytes, or none", (int)(*length < 64 ? *length : 64), (const char *)*name);
+            ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s claims more elements than the file has bytes, or none",
+                          (int)(*length < 64 ? *length : 64), (const char *)*name);
             return false;
         }
         n *= t->shape[i];
@@ -104,13 +114,15 @@ static bool take_tensor(const ftv_gguf *g, cursor *c, const uint8_t **name, size
     if (c->bad) return false;
     size_t element = tensor_type_bytes(t->type);
     if (!element) {
-        ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "tensor %.*s has type %u; F32, F16 and I8 are read", (int)(*length < 64 ? *length : 64), (const char *)*name, (unsigned)t->type);
+        ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "tensor %.*s has type %u; F32, F16 and I8 are read",
+                      (int)(*length < 64 ? *length : 64), (const char *)*name, (unsigned)t->type);
         return false;
     }
     if (!g->data_at) return true;
     size_t room = g->bytes - g->data_at;
     if (offset % g->alignment || offset > room || n > (room - (size_t)offset) / element) {
-        ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s lies outside the file, or is not aligned: truncated?", (int)(*length < 64 ? *length : 64), (const char *)*name);
+        ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s lies outside the file, or is not aligned: truncated?",
+                      (int)(*length < 64 ? *length : 64), (const char *)*name);
         return false;
     }
     t->data = g->data + g->data_at + offset;
@@ -118,7 +130,9 @@ static bool take_tensor(const ftv_gguf *g, cursor *c, const uint8_t **name, size
     return true;
 }
 
-static bool same(const uint8_t *s, size_t length, const char *key) { return strlen(key) == length && memcmp(s, key, length) == 0; }
+static bool same(const uint8_t *s, size_t length, const char *key) {
+    return strlen(key) == length && memcmp(s, key, length) == 0;
+}
 
 ftv_status ftv_gguf_open(ftv_gguf *g, const void *data, size_t bytes, char *error) {
     memset(g, 0, sizeof *g);
@@ -128,18 +142,24 @@ ftv_status ftv_gguf_open(ftv_gguf *g, const void *data, size_t bytes, char *erro
     g->bytes = bytes;
     cursor c = {g->data, 0, bytes, false};
     const uint8_t *magic = take(&c, 4);
-    if (!magic || memcmp(magic, "GGUF", 4) != 0) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "not a GGUF file: it does not start with 'GGUF'");
+    if (!magic || memcmp(magic, "GGUF", 4) != 0)
+        return ftv_gguf_fail(g, FTV_ERR_FORMAT, "not a GGUF file: it does not start with 'GGUF'");
     uint32_t version = take_u32(&c);
-    if (version != 3) return ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "GGUF version %u; version 3, little-endian, is read", (unsigned)version);
+    if (version != 3)
+        return ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "GGUF version %u; version 3, little-endian, is read", (unsigned)version);
     g->tensors = take_u64(&c);
     g->keys = take_u64(&c);
+    if (g->tensors > MOST || g->keys > MOST)
+        return ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "more than %d tensors or keys: truncated, or not one of ours",
+                             MOST); /* look-ups are linear */
     g->keys_at = c.at;
     g->alignment = 32;
-    for (uint64_t i = 0; i < g->keys; i++) {   /* at least 13 bytes each: a huge count ends with the file */
+    for (uint64_t i = 0; i < g->keys; i++) { /* 13 bytes or more each: ends with the file */
         size_t n;
         ftv_value v;
         const uint8_t *key = take_string(&c, &n);
-        if (!take_value(&c, &v)) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "key %llu does not fit into the file: truncated?", (unsigned long long)i);
+        if (!take_value(&c, &v))
+            return ftv_gguf_fail(g, FTV_ERR_FORMAT, "key %llu does not fit into the file: truncated?", (unsigned long long)i);
         if (same(key, n, "general.alignment") && v.type == GGUF_U32 && !v.array) g->alignment = ftv_load_u32(v.value);
     }
     if (g->alignment < 4 || g->alignment > 4096 || (g->alignment & (g->alignment - 1)))
@@ -149,7 +169,8 @@ ftv_status ftv_gguf_open(ftv_gguf *g, const void *data, size_t bytes, char *erro
     size_t n;
     ftv_tensor t;
     for (uint64_t i = 0; i < g->tensors; i++)
-        if (!take_tensor(g, &c, &name, &n, &t)) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %llu does not fit into the file: truncated?", (unsigned long long)i);
+        if (!take_tensor(g, &c, &name, &n, &t))
+            return ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %llu does not fit into the file: truncated?", (unsigned long long)i);
     if (c.bad) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "the file ends inside its header");
     size_t data_at = (c.at + g->alignment - 1) & ~(size_t)(g->alignment - 1);
     if (data_at > bytes) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "the file ends before its tensor data");

@@ -5,7 +5,19 @@
 #include "ftervit.h"
 
 typedef enum {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64,
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
 } ftv_gguf_type;
 
 enum { FTV_TENSOR_F32 = 0, FTV_TENSOR_F16 = 1, FTV_TENSOR_I8 = 24 };
@@ -14,22 +26,22 @@ typedef struct {
     const uint8_t *data;
     size_t bytes;
     uint64_t keys, tensors;
-    size_t keys_at, tensors_at, data_at;   /* offsets into the file */
+    size_t keys_at, tensors_at, data_at; /* offsets into the file */
     uint32_t alignment;
-    char *error;                           /* FTV_ERROR_BYTES, written once: the first finding */
+    char *error; /* FTV_ERROR_BYTES, written once: the first finding */
 } ftv_gguf;
 
 typedef struct {
-    uint32_t type;           /* of the value, or of an array's elements when `array` */
+    uint32_t type; /* of the value, or of an array's elements when `array` */
     bool array;
-    uint64_t count;          /* 1, or the array's length */
+    uint64_t count; /* 1, or the array's length */
     const uint8_t *value;
-    size_t bytes;            /* of all elements */
+    size_t bytes; /* of all elements */
 } ftv_value;
 
 typedef struct {
     uint32_t type, dims;
-    uint64_t shape[4];       /* fastest first */
+    uint64_t shape[4]; /* fastest first */
     const uint8_t *data;
     size_t bytes;
 } ftv_tensor;

@@ -5,14 +5,16 @@
 #include "ftervit.h"
 #include "math32.h"
 
-enum { PRECISION_BITS = 22, MAX_SIDE = 16384 };   /* of resampling weights, as in Pillow */
+enum { PRECISION_BITS = 22, MAX_SIDE = 16384 }; /* of resampling weights, as in Pillow */
 
 /* ---- pixels ---- */
 
 static void load_rgb(const ftv_image *p, int x, int y, uint8_t rgb[3]) {
     const uint8_t *row = p->data + (size_t)y * p->stride;
-    if (p->format == FTV_GREY8) rgb[0] = rgb[1] = rgb[2] = row[x];
-    else if (p->format == FTV_RGB888) memcpy(rgb, row + 3 * (size_t)x, 3);
+    if (p->format == FTV_GREY8)
+        rgb[0] = rgb[1] = rgb[2] = row[x];
+    else if (p->format == FTV_RGB888)
+        memcpy(rgb, row + 3 * (size_t)x, 3);
     else {
         const uint8_t *b = row + 2 * (size_t)x;
         unsigned v = p->format == FTV_RGB565_LE ? b[0] | (unsigned)b[1] << 8 : b[1] | (unsigned)b[0] << 8;
@@ -27,15 +29,20 @@ static void load_rgb(const ftv_image *p, int x, int y, uint8_t rgb[3]) {
 static void load_pixel(const ftv_image *p, int x, int y, uint8_t *out, int channels) {
     uint8_t rgb[3];
     load_rgb(p, x, y, rgb);
-    if (channels == 3) memcpy(out, rgb, 3);
-    else memset(out, p->format == FTV_GREY8 ? rgb[0] : (int)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16), (size_t)channels);
+    if (channels == 3)
+        memcpy(out, rgb, 3);
+    else
+        memset(out, p->format == FTV_GREY8 ? rgb[0] : (int)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16),
+               (size_t)channels);
 }
 
 static size_t pixel_bytes(ftv_pixels f) { return f == FTV_GREY8 ? 1 : f == FTV_RGB888 ? 3 : 2; }
 
 /* ---- resampling: Pillow's antialiased filters, positions in exact integers, weights from binary32 ---- */
 
-typedef struct { int in, out, radius; } axis;   /* radius of the filter in its own units: 0 nearest, 1 bilinear, 2 bicubic */
+typedef struct {
+    int in, out, radius;
+} axis; /* radius of the filter in its own units: 0 nearest, 1 bilinear, 2 bicubic */
 
 static float filter(int radius, float x) {
     x = fabsf(x);
@@ -48,7 +55,7 @@ static int most_taps(axis a) { return a.radius ? 2 * ((a.radius * (a.in > a.out 
 
 /* Inputs [*first, *first + return) make output i; their weights, in units of 2^-22, add up to about one. */
 static int taps(axis a, int i, int *first, int32_t *weights) {
-    const int64_t center = (2 * (int64_t)i + 1) * a.in;   /* in units of 1 / (2 out) */
+    const int64_t center = (2 * (int64_t)i + 1) * a.in; /* in units of 1 / (2 out) */
     if (!a.radius) {
         *first = (int)(center / (2 * a.out));
         weights[0] = 1 << PRECISION_BITS;
@@ -61,7 +68,8 @@ static int taps(axis a, int i, int *first, int32_t *weights) {
     float total = 0.0f;
     for (int x = begin; x < end; x++) total += filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width);
     for (int x = begin; x < end; x++) {
-        float w = filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width) / total * (float)(1 << PRECISION_BITS);
+        float w = filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width) / total *
+                  (float)(1 << PRECISION_BITS);
         weights[x - begin] = (int32_t)(w < 0.0f ? w - 0.5f : w + 0.5f);
     }
     *first = begin;
@@ -69,19 +77,26 @@ static int taps(axis a, int i, int *first, int32_t *weights) {
 }
 
 static uint8_t clip8(int32_t sum) {
-    int32_t v = sum >> PRECISION_BITS;   /* arithmetic: gcc and clang promise it */
+    int32_t v = sum >> PRECISION_BITS; /* arithmetic: gcc and clang promise it */
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
-typedef struct { int first, count; } span;
+typedef struct {
+    int first, count;
+} span;
 
 static int half_to_even(int n) { return n / 2 + (n & n >> 1 & 1); }
 
 ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) {
     if (!s || !s->arena || !p || !p->data || !picture || (unsigned)p->format > FTV_RGB565_BE) return FTV_ERR_ARGUMENT;
-    if (p->width < 1 || p->height < 1 || p->width > MAX_SIDE || p->height > MAX_SIDE || p->stride / pixel_bytes(p->format) < (size_t)p->width) return FTV_ERR_ARGUMENT;
+    if (p->width < 1 || p->height < 1 || p->width > MAX_SIDE || p->height > MAX_SIDE ||
+        p->stride / pixel_bytes(p->format) < (size_t)p->width)
+        return FTV_ERR_ARGUMENT;
     const ftv_model *m = s->model;
-    const int size = m->image_size, channels = m->channels, radius = m->interpolation == FTV_NEAREST ? 0 : m->interpolation == FTV_BILINEAR ? 1 : 2;
+    const int size = m->image_size, channels = m->channels,
+              radius = m->interpolation == FTV_NEAREST    ? 0
+                       : m->interpolation == FTV_BILINEAR ? 1
+                                                          : 2;
     const int scaled = m->resize_size;
     axis h = {p->width, scaled, radius}, v = {p->height, scaled, radius};
     if (m->crop == FTV_CROP_CENTER && h.in < v.in) v.out = (int)((int64_t)scaled * v.in / h.in);
@@ -89,14 +104,15 @@ ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) 
     const int left = half_to_even(h.out - size), top = half_to_even(v.out - size);
 
     const size_t row_bytes = (size_t)size * (size_t)channels, ring = (size_t)most_taps(v), h_taps = (size_t)most_taps(h);
-    const uint64_t need = (uint64_t)size * (sizeof(span) + 4 * (uint64_t)h_taps) + 4 * (uint64_t)ring + (uint64_t)ring * row_bytes + (uint64_t)channels * (uint64_t)p->width;
+    const uint64_t need = (uint64_t)size * (sizeof(span) + 4 * (uint64_t)h_taps) + 4 * (uint64_t)ring +
+                          (uint64_t)ring * row_bytes + (uint64_t)channels * (uint64_t)p->width;
     if (need > s->arena_bytes) return FTV_ERR_MEMORY;
     span *spans = (span *)(void *)s->arena;
     int32_t *h_weights = (int32_t *)(void *)(spans + size), *v_weights = h_weights + (size_t)size * h_taps;
     uint8_t *rows = (uint8_t *)(v_weights + ring), *line = rows + ring * row_bytes;
     for (int x = 0; x < size; x++) spans[x].count = taps(h, x + left, &spans[x].first, h_weights + (size_t)x * h_taps);
 
-    int done = -1;   /* rows up to here have been resampled horizontally, into row % ring */
+    int done = -1; /* rows up to here have been resampled horizontally, into row % ring */
     for (int y = 0; y < size; y++) {
         int first, count = taps(v, y + top, &first, v_weights);
         for (int r = done < first ? first : done + 1; r < first + count; r++, done = r - 1) {
@@ -123,14 +139,15 @@ ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) 
 
 ftv_status ftv_top_k(const float *logits, int classes, int k, ftv_class *best) {
     if (!logits || !best || classes < 1 || k < 1 || k > classes) return FTV_ERR_ARGUMENT;
-    for (int i = 0; i < k; i++) {   /* selection: k is small */
+    for (int i = 0; i < k; i++) { /* selection: k is small */
         int top = -1;
         for (int c = 0; c < classes; c++) {
-            if (logits[c] != logits[c]) continue;   /* NaN */
-            bool after = i == 0 || logits[c] < logits[best[i - 1].index] || (logits[c] == logits[best[i - 1].index] && c > best[i - 1].index);
+            if (logits[c] != logits[c]) continue; /* NaN */
+            bool after = i == 0 || logits[c] < logits[best[i - 1].index] ||
+                         (logits[c] == logits[best[i - 1].index] && c > best[i - 1].index);
             if (after && (top < 0 || logits[c] > logits[top])) top = c;
         }
-        if (top < 0) return FTV_ERR_ARGUMENT;   
+        if (top < 0) return FTV_ERR_ARGUMENT;
         best[i].index = top;
     }
     float total = 0.0f;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const ftv_kernels *const sets[] = {&ftv_kernels_table, &ftv_kernels_ref};   /* the fastest first */
+static const ftv_kernels *const sets[] = {&ftv_kernels_table, &ftv_kernels_ref}; /* the fastest first */
 enum { SETS = sizeof sets / sizeof *sets };
 
 const char *ftv_kernels_text(int index) { return index >= 0 && index < SETS ? sets[index]->name : NULL; }

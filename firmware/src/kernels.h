@@ -10,9 +10,9 @@
 
 typedef struct ftv_kernels {
     const char *name;
-    bool (*supported)(void);   /* by the processor we run on; NULL: always */
-    int token_tile;            /* tokens that one call of matmul or linear takes at most */
-    int query_tile;            /* queries that one call of attention takes at most */
+    bool (*supported)(void); /* by the processor we run on; NULL: always */
+    int token_tile;          /* tokens that one call of matmul or linear takes at most */
+    int query_tile;          /* queries that one call of attention takes at most */
 
     /* Scratch of the functions below, per worker, for inputs up to `cols`, outputs up to `rows`, `tokens` and `head_dim`. */
     size_t (*scratch_bytes)(ftv_packing packing, int rows, int cols, int tokens, int head_dim);

@@ -15,7 +15,8 @@ static void matmul_ref(int32_t *acc, const int8_t *x, size_t x_stride, const ftv
 }
 
 void ftv_linear_from_matmul(const ftv_kernels *set, int32_t *acc, float *y, size_t y_stride, const int8_t *x, size_t x_stride,
-                            const float *x_scale, const ftv_matrix *w, float scale, const float *bias, int tokens, void *scratch) {
+                            const float *x_scale, const ftv_matrix *w, float scale, const float *bias, int tokens,
+                            void *scratch) {
     set->matmul(acc, x, x_stride, w, tokens, scratch);
     for (int t = 0; t < tokens; t++) {
         const float s = x_scale[t] * scale;
@@ -45,7 +46,7 @@ static float quantize_scale(const float *x, int n) {
 
 float ftv_quantize(int8_t *q, const float *x, int n) {
     const float m = quantize_scale(x, n), s = 127.0f / m;
-    for (int i = 0; i < n; i++) q[i] = ftv_to_int8(x[i] * s);   /* q[i] lies at or before x[i] when they share memory */
+    for (int i = 0; i < n; i++) q[i] = ftv_to_int8(x[i] * s); /* q[i] lies at or before x[i] when they share memory */
     return m / 127.0f;
 }
 
@@ -103,14 +104,14 @@ void ftv_attention_int8_ref(float *out, size_t out_stride, const int8_t *q, cons
             p[j] = (float)dot * (s * k_scale[(size_t)j * scale_stride]);
         }
         exp_below_max(p, tokens);
-        int32_t total = 0;   /* at most 65535 * 255 */
+        int32_t total = 0; /* at most 65535 * 255 */
         for (int d = 0; d < head_dim; d++) sum[d] = 0;
         for (int j = 0; j < tokens; j++) {
-            const int32_t pj = (int32_t)ftv_rint(p[j] * 255.0f);   /* 0..255: the largest is 255 */
+            const int32_t pj = (int32_t)ftv_rint(p[j] * 255.0f); /* 0..255: the largest is 255 */
             const int8_t *vj = v + (size_t)j * stride;
             total += pj;
             if (pj)
-                for (int d = 0; d < head_dim; d++) sum[d] += pj * vj[d];   /* below 2^31: 65535 * 255 * 128 */
+                for (int d = 0; d < head_dim; d++) sum[d] += pj * vj[d]; /* below 2^31: 65535 * 255 * 128 */
         }
         for (int d = 0; d < head_dim; d++) out[(size_t)i * out_stride + (size_t)d] = (float)sum[d] * (v_scale[d] / (float)total);
     }

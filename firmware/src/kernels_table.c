@@ -18,10 +18,12 @@ typedef FTV_TABLE_WORD word;
 
 enum {
     TOKENS = 4,
-    WORDS = TOKENS * 2 / (int)sizeof(word),   /* per table entry */
+    WORDS = TOKENS * 2 / (int)sizeof(word), /* per table entry */
     PER_WORD = TOKENS / WORDS,
-    SLICE_2BIT = 48, ENTRIES_2BIT = 0xaa + 1,    /* bytes of a row per slice: 192 inputs; highest valid byte + 1 */
-    SLICE_BASE3 = 39, ENTRIES_BASE3 = 243,       /* 195 inputs */
+    SLICE_2BIT = 48,
+    ENTRIES_2BIT = 0xaa + 1, /* bytes of a row per slice: 192 inputs; highest valid byte + 1 */
+    SLICE_BASE3 = 39,
+    ENTRIES_BASE3 = 243, /* 195 inputs */
 };
 _Static_assert(SLICE_2BIT * 4 * 128 < 32768 && SLICE_BASE3 * 5 * 128 < 32768, "a slice's sums must fit 16 bits");
 
@@ -104,8 +106,10 @@ static void matmul_table(int32_t *out, const int8_t *x, size_t x_stride, const f
         for (int g = 0; g < n; g++) {
             word e[5][WORDS];
             for (int i = 0; i < digits; i++) gather(e[i], x, x_stride, tokens, (at + g) * digits + i, w->cols);
-            if (p == FTV_PACK_2BIT) build_2bit(tables + g * step, e);
-            else build_base3(tables + g * step, e);
+            if (p == FTV_PACK_2BIT)
+                build_2bit(tables + g * step, e);
+            else
+                build_base3(tables + g * step, e);
         }
         const uint8_t *row = w->codes + at;
         for (int r = 0; r < w->rows; r++, row += w->stride) {
@@ -117,17 +121,21 @@ static void matmul_table(int32_t *out, const int8_t *x, size_t x_stride, const f
 }
 
 static size_t align8(size_t n) { return (n + 7) & ~(size_t)7; }
-static size_t table_bytes(ftv_packing p, int rows) { return (size_t)(slice_bytes(p) * entries(p) * WORDS) * sizeof(word) + align8((size_t)rows * sizeof(int32_t)); }
+static size_t table_bytes(ftv_packing p, int rows) {
+    return (size_t)(slice_bytes(p) * entries(p) * WORDS) * sizeof(word) + align8((size_t)rows * sizeof(int32_t));
+}
 
 static void linear_table(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
                          float scale, const float *bias, int tokens, void *scratch) {
     uint8_t *acc = (uint8_t *)scratch + table_bytes(w->packing, w->rows);
-    ftv_linear_from_matmul(&ftv_kernels_table, (int32_t *)(void *)acc, y, y_stride, x, x_stride, x_scale, w, scale, bias, tokens, scratch);
+    ftv_linear_from_matmul(&ftv_kernels_table, (int32_t *)(void *)acc, y, y_stride, x, x_stride, x_scale, w, scale, bias, tokens,
+                           scratch);
 }
 
 static size_t scratch_table(ftv_packing packing, int rows, int cols, int tokens, int head_dim) {
     (void)cols;
-    size_t linear = table_bytes(packing, rows) + (size_t)rows * TOKENS * sizeof(int32_t), attention = ftv_attention_scratch_ref(tokens, head_dim);
+    size_t linear = table_bytes(packing, rows) + (size_t)rows * TOKENS * sizeof(int32_t),
+           attention = ftv_attention_scratch_ref(tokens, head_dim);
     return linear > attention ? linear : attention;
 }
 

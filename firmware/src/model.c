@@ -8,7 +8,11 @@
 #include "gguf.h"
 #include "packing.h"
 
-typedef struct { ftv_gguf g; ftv_model *m; ftv_status status; } reader;
+typedef struct {
+    ftv_gguf g;
+    ftv_model *m;
+    ftv_status status;
+} reader;
 
 #define FAIL(r, code, ...) ((r)->status = (r)->status ? (r)->status : ftv_gguf_fail(&(r)->g, code, __VA_ARGS__))
 
@@ -16,8 +20,10 @@ typedef struct { ftv_gguf g; ftv_model *m; ftv_status status; } reader;
 
 static bool read_key(reader *r, const char *key, uint32_t type, ftv_value *v) {
     if (r->status) return false;
-    if (!ftv_gguf_value(&r->g, key, v)) FAIL(r, FTV_ERR_FORMAT, "key %s is missing", key);
-    else if (v->type != type) FAIL(r, FTV_ERR_FORMAT, "key %s has type %u, expected %u", key, (unsigned)v->type, (unsigned)type);
+    if (!ftv_gguf_value(&r->g, key, v))
+        FAIL(r, FTV_ERR_FORMAT, "key %s is missing", key);
+    else if (v->type != type)
+        FAIL(r, FTV_ERR_FORMAT, "key %s has type %u, expected %u", key, (unsigned)v->type, (unsigned)type);
     return !r->status;
 }
 
@@ -85,7 +91,8 @@ static const uint8_t *read_tensor(reader *r, const char *name, uint32_t type, si
     }
     for (int i = 0; i < 4; i++)
         if (t.shape[i] != shape[i]) {
-            FAIL(r, FTV_ERR_FORMAT, "tensor %s: dimension %d is %llu, expected %llu", name, i, (unsigned long long)t.shape[i], (unsigned long long)shape[i]);
+            FAIL(r, FTV_ERR_FORMAT, "tensor %s: dimension %d is %llu, expected %llu", name, i, (unsigned long long)t.shape[i],
+                 (unsigned long long)shape[i]);
             return NULL;
         }
     return t.data;
@@ -116,8 +123,9 @@ static ftv_matrix read_codes(reader *r, const char *name, int rows, int groups, 
     const size_t packed = ftv_packed_bytes(r->m->packing, cols);
     ftv_matrix w = {NULL, packed * (size_t)(groups ? groups : 1), rows, cols, r->m->packing};
     const size_t bytes = w.stride * (size_t)rows;
-    w.codes = groups ? read_tensor(r, name, FTV_TENSOR_I8, (size_t)rows, (size_t)groups, packed) : read_tensor(r, name, FTV_TENSOR_I8, 0, (size_t)rows, packed);
-    for (size_t i = 0; w.codes && i < bytes; i++)   /* the tables of the kernels have entries for valid codes only */
+    w.codes = groups ? read_tensor(r, name, FTV_TENSOR_I8, (size_t)rows, (size_t)groups, packed)
+                     : read_tensor(r, name, FTV_TENSOR_I8, 0, (size_t)rows, packed);
+    for (size_t i = 0; w.codes && i < bytes; i++) /* the tables of the kernels have entries for valid codes only */
         if (!ftv_packed_valid(w.packing, w.codes[i])) {
             FAIL(r, FTV_ERR_FORMAT, "tensor %s: byte %zu (%u) is not ternary", name, i, w.codes[i]);
             w.codes = NULL;
@@ -138,7 +146,9 @@ static void read_linear(reader *r, ftv_linear *l, const char *prefix, int rows, 
     l->bias = ftv_gguf_tensor(&r->g, join(name, prefix, ".bias"), &t) ? read_f16(r, name, 0, (size_t)rows) : NULL;
 }
 
-static void read_layer_norm(reader *r, ftv_layer_norm *n, const char *name) { n->codes = read_codes(r, name, 2, 0, r->m->embed_dim); }
+static void read_layer_norm(reader *r, ftv_layer_norm *n, const char *name) {
+    n->codes = read_codes(r, name, 2, 0, r->m->embed_dim);
+}
 
 static void read_block(reader *r, ftv_block *b, int index) {
     const int d = r->m->embed_dim, h = r->m->mlp_dim;
@@ -197,11 +207,15 @@ static void read_hyperparameters(reader *r) {
     m->norm_eps = read_float(r, "ftervit.norm_eps", 0.0f, 1.0f);
     if (r->status) return;
     int grid = m->image_size / m->patch_size;
-    if (grid * m->patch_size != m->image_size) FAIL(r, FTV_ERR_FORMAT, "image size %d is not a multiple of the patch size %d", m->image_size, m->patch_size);
-    if (m->embed_dim % m->heads) FAIL(r, FTV_ERR_FORMAT, "embed_dim %d is not a multiple of num_heads %d", m->embed_dim, m->heads);
+    if (grid * m->patch_size != m->image_size)
+        FAIL(r, FTV_ERR_FORMAT, "image size %d is not a multiple of the patch size %d", m->image_size, m->patch_size);
+    if (m->embed_dim % m->heads)
+        FAIL(r, FTV_ERR_FORMAT, "embed_dim %d is not a multiple of num_heads %d", m->embed_dim, m->heads);
     if (m->distilled && m->prefix_tokens < 2) FAIL(r, FTV_ERR_FORMAT, "a distilled model needs two prefix tokens");
-    if (grid > 1024 || grid * grid + m->prefix_tokens > FTV_MAX_TOKENS) FAIL(r, FTV_ERR_UNSUPPORTED, "more than %d tokens", FTV_MAX_TOKENS);
-    else m->tokens = grid * grid + m->prefix_tokens;
+    if (grid > 1024 || grid * grid + m->prefix_tokens > FTV_MAX_TOKENS)
+        FAIL(r, FTV_ERR_UNSUPPORTED, "more than %d tokens", FTV_MAX_TOKENS);
+    else
+        m->tokens = grid * grid + m->prefix_tokens;
 }
 
 static void read_preprocessing(reader *r) {
@@ -218,8 +232,10 @@ static void read_preprocessing(reader *r) {
 static void read_class_names(reader *r) {
     ftv_value v;
     if (r->status || !ftv_gguf_value(&r->g, "ftervit.class_names", &v)) return;
-    if (v.type != GGUF_STRING || !v.array || v.count != (uint64_t)r->m->classes) FAIL(r, FTV_ERR_FORMAT, "ftervit.class_names must name each of %d classes", r->m->classes);
-    else r->m->class_names = v.value;
+    if (v.type != GGUF_STRING || !v.array || v.count != (uint64_t)r->m->classes)
+        FAIL(r, FTV_ERR_FORMAT, "ftervit.class_names must name each of %d classes", r->m->classes);
+    else
+        r->m->class_names = v.value;
 }
 
 static void verify_checksum(reader *r) {
@@ -230,7 +246,9 @@ static void verify_checksum(reader *r) {
         return;
     }
     uint32_t want = ftv_load_u32(v.value), got = ftv_crc32(0, r->g.data + r->g.data_at, r->g.bytes - r->g.data_at);
-    if (got != want) FAIL(r, FTV_ERR_CHECKSUM, "checksum of the tensor data is %08x, the file says %08x: damaged?", (unsigned)got, (unsigned)want);
+    if (got != want)
+        FAIL(r, FTV_ERR_CHECKSUM, "checksum of the tensor data is %08x, the file says %08x: damaged?", (unsigned)got,
+             (unsigned)want);
 }
 
 ftv_status ftv_open(ftv_model *m, const void *data, size_t bytes) {
@@ -269,7 +287,8 @@ const char *ftv_class_name(const ftv_model *m, int index, size_t *length) {
 uint64_t ftv_ternary_macs(const ftv_model *m) {
     uint64_t d = (uint64_t)m->embed_dim, t = (uint64_t)m->tokens, patches = t - (uint64_t)m->prefix_tokens;
     uint64_t block = t * d * (4 * d + 2 * (uint64_t)m->mlp_dim), area = (uint64_t)m->patch_size * (uint64_t)m->patch_size;
-    return patches * (uint64_t)m->channels * area * d + (uint64_t)m->depth * block + (m->distilled ? 2u : 1u) * d * (uint64_t)m->classes;
+    return patches * (uint64_t)m->channels * area * d + (uint64_t)m->depth * block +
+           (m->distilled ? 2u : 1u) * d * (uint64_t)m->classes;
 }
 
 const char *ftv_status_text(ftv_status s) {
@@ -284,9 +303,9 @@ const char *ftv_stage_text(ftv_stage s) {
 
 /* Four bits at a time: 64 bytes of table, a few instructions per byte. */
 uint32_t ftv_crc32(uint32_t crc, const void *data, size_t bytes) {
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+    static const uint32_t table[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+                                       0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+                                       0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
     const uint8_t *p = data;
     crc = ~crc;
     while (bytes--) {

@@ -12,7 +12,9 @@ static inline size_t ftv_packed_bytes(ftv_packing p, int n) {
     return (size_t)((n + digits - 1) / digits);
 }
 
-static inline bool ftv_packed_valid(ftv_packing p, uint8_t byte) { return p == FTV_PACK_2BIT ? !(byte & byte >> 1 & 0x55) : byte < 243; }
+static inline bool ftv_packed_valid(ftv_packing p, uint8_t byte) {
+    return p == FTV_PACK_2BIT ? !(byte & byte >> 1 & 0x55) : byte < 243;
+}
 
 /* Code (-1, 0, 1) of element i of a row. */
 static inline int ftv_unpack(ftv_packing p, const uint8_t *row, int i) {

@@ -18,7 +18,10 @@ enum { TOKENS = 8 };
 static uint32_t seed = 1;
 static uint32_t next(void) { return (seed = seed * 1664525u + 1013904223u) >> 16; }
 
-typedef struct { platform_count_t start; uint64_t macs; } stopwatch;
+typedef struct {
+    platform_count_t start;
+    uint64_t macs;
+} stopwatch;
 static void print(stopwatch *w, const char *end) {
     platform_count_t now = platform_count();
     uint64_t total = now.total - w->start.total, soft = now.soft_float - w->start.soft_float;
@@ -32,7 +35,8 @@ static void measure(const ftv_kernels *k, ftv_packing packing, const char *name,
     const size_t stride = ftv_packed_bytes(packing, cols);
     uint8_t *codes = malloc(stride * (size_t)rows);
     int8_t *row = malloc((size_t)cols), *x = malloc((size_t)(TOKENS * cols));
-    float *in = malloc(sizeof(float) * (size_t)(TOKENS * cols)), *weight = malloc(sizeof(float) * (size_t)cols), *bias = malloc(sizeof(float) * (size_t)rows);
+    float *in = malloc(sizeof(float) * (size_t)(TOKENS * cols)), *weight = malloc(sizeof(float) * (size_t)cols),
+          *bias = malloc(sizeof(float) * (size_t)rows);
     float *y = malloc(sizeof(float) * (size_t)(TOKENS * rows)), scales[TOKENS];
     int32_t *acc = malloc(sizeof(int32_t) * (size_t)(k->token_tile * rows));
     void *scratch = malloc(k->scratch_bytes(packing, rows, cols, 1, 1));
@@ -52,17 +56,20 @@ static void measure(const ftv_kernels *k, ftv_packing packing, const char *name,
     printf("%-6s %-12s %4d -> %4d", packing == FTV_PACK_2BIT ? "2bit" : "base3", name, cols, rows);
     for (int i = 0; i < TOKENS * cols; i++) x[i] = (int8_t)(next() & 255);
     t.start = platform_count();
-    for (int i = 0; i < TOKENS; i += k->token_tile) k->matmul(acc, x + i * cols, (size_t)cols, &w, k->token_tile < TOKENS - i ? k->token_tile : TOKENS - i, scratch);
+    for (int i = 0; i < TOKENS; i += k->token_tile)
+        k->matmul(acc, x + i * cols, (size_t)cols, &w, k->token_tile < TOKENS - i ? k->token_tile : TOKENS - i, scratch);
     print(&t, "");
     for (int i = 0; i < TOKENS; i++) scales[i] = 0.01f;
     t.start = platform_count();
     for (int i = 0; i < TOKENS; i += k->token_tile)
-        k->linear(y + i * rows, (size_t)rows, x + i * cols, (size_t)cols, scales + i, &w, 0.02f, bias, k->token_tile < TOKENS - i ? k->token_tile : TOKENS - i, scratch);
+        k->linear(y + i * rows, (size_t)rows, x + i * cols, (size_t)cols, scales + i, &w, 0.02f, bias,
+                  k->token_tile < TOKENS - i ? k->token_tile : TOKENS - i, scratch);
     print(&t, "");
     t.start = platform_count();
     for (int i = 0; i < TOKENS; i++) scales[i] = k->rms_quantize(x + i * cols, in + i * cols, weight, cols);
     for (int i = 0; i < TOKENS; i += k->token_tile)
-        k->linear(y + i * rows, (size_t)rows, x + i * cols, (size_t)cols, scales + i, &w, 0.02f, bias, k->token_tile < TOKENS - i ? k->token_tile : TOKENS - i, scratch);
+        k->linear(y + i * rows, (size_t)rows, x + i * cols, (size_t)cols, scales + i, &w, 0.02f, bias,
+                  k->token_tile < TOKENS - i ? k->token_tile : TOKENS - i, scratch);
     print(&t, "\n");
     free(codes), free(row), free(x), free(in), free(weight), free(bias), free(y), free(acc), free(scratch);
 }
@@ -70,7 +77,8 @@ static void measure(const ftv_kernels *k, ftv_packing packing, const char *name,
 int main(int argc, char **argv) {
     const ftv_kernels *k = ftv_find_kernels(argc > 1 ? argv[1] : NULL);
     if (!k) return printf("no such kernels\n"), 1;
-    printf("kernels %s, %s per multiply-accumulate (in parentheses: without software floating point)\n", k->name, platform_unit());
+    printf("kernels %s, %s per multiply-accumulate (in parentheses: without software floating point)\n", k->name,
+           platform_unit());
     printf("%-29s   %s\n", "layer", "product, + scale, + quant");
     for (int p = 0; p < 2; p++)
         for (int d = 192; d <= 384; d += 192) {

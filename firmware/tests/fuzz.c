@@ -52,10 +52,26 @@ static void fix_checksum(uint8_t *d, size_t n) {
 
 /* A few changes of the kinds that break readers: bits, bytes, 32 and 64-bit numbers, copies, cuts. */
 static size_t mutate(uint8_t *d, size_t n, size_t header, uint64_t *seed) {
-    static const uint64_t numbers[] = {0, 1, 2, 3, 4, 8, 9, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0xffffffffffffffff};
+    static const uint64_t numbers[] = {0,
+                                       1,
+                                       2,
+                                       3,
+                                       4,
+                                       8,
+                                       9,
+                                       0x7f,
+                                       0xff,
+                                       0x7fff,
+                                       0xffff,
+                                       0x7fffffff,
+                                       0x80000000,
+                                       0xffffffff,
+                                       0x100000000,
+                                       0x7fffffffffffffff,
+                                       0xffffffffffffffff};
     for (uint64_t k = 1 + check_random(seed) % 4; k--;) {
         uint64_t r = check_random(seed), value = numbers[r >> 40 & 15];
-        size_t at = (size_t)(check_random(seed) % (r & 3 ? header : n));   /* mostly the header */
+        size_t at = (size_t)(check_random(seed) % (r & 3 ? header : n)); /* mostly the header */
         if (at + 8 > n) continue;
         switch (r >> 8 & 7) {
             case 0: d[at] ^= (uint8_t)(1 << (r >> 16 & 7)); break;
@@ -76,14 +92,18 @@ static size_t mutate(uint8_t *d, size_t n, size_t header, uint64_t *seed) {
 
 int main(int argc, char **argv) {
     enum { MOST = 64 };
-    static struct { const uint8_t *data; size_t bytes, header; } files[MOST];
+    static struct {
+        const uint8_t *data;
+        size_t bytes, header;
+    } files[MOST];
     const int count = argc - 2;
     if (count < 1 || count > MOST) return printf("usage: fuzz N MODEL ... (up to %d)\n", MOST), 2;
     for (int i = 0; i < count; i++) {
         char error[FTV_ERROR_BYTES] = "cannot be read";
         ftv_gguf g;
         files[i].data = platform_file(argv[2 + i], &files[i].bytes);
-        if (!files[i].data || ftv_gguf_open(&g, files[i].data, files[i].bytes, error)) return printf("%s: %s\n", argv[2 + i], error), 2;
+        if (!files[i].data || ftv_gguf_open(&g, files[i].data, files[i].bytes, error))
+            return printf("%s: %s\n", argv[2 + i], error), 2;
         files[i].header = g.data_at;
     }
     const long total = atol(argv[1]);
@@ -95,7 +115,7 @@ int main(int argc, char **argv) {
         if (!d) return 2;
         memcpy(d, files[i % count].data, n);
         const size_t cut = mutate(d, n, files[i % count].header, &seed);
-        if (cut < n) {   /* a block of exactly that size, so that the sanitizer sees every read beyond it */
+        if (cut < n) { /* a block of exactly that size, so that the sanitizer sees every read beyond it */
             uint8_t *exact = malloc(cut ? cut : 1);
             if (!exact) return 2;
             memcpy(exact, d, cut);
@@ -106,7 +126,8 @@ int main(int argc, char **argv) {
         accepted += try_file(d, cut);
         free(d);
     }
-    printf("ok: %ld mutated files, %ld of them accepted and run, no sanitizer report, %.1f s\n", total, accepted, (double)(platform_count().total - start) * 1e-9);
+    printf("ok: %ld mutated files, %ld of them accepted and run, no sanitizer report, %.1f s\n", total, accepted,
+           (double)(platform_count().total - start) * 1e-9);
     return 0;
 }
 #endif

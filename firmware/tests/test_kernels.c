@@ -14,7 +14,10 @@ static uint64_t seed = 1;
 static float real(void) { return (float)(int32_t)(check_random(&seed) >> 32) * 0x1p-30f; }
 
 /* `bytes` bytes at an address that is `shift` beyond a multiple of 64, with guards around them. */
-typedef struct { uint8_t *base, *data; size_t bytes; } guarded;
+typedef struct {
+    uint8_t *base, *data;
+    size_t bytes;
+} guarded;
 static guarded guard(size_t bytes, size_t shift) {
     guarded g = {malloc(bytes + 2 * GUARD + 128), NULL, bytes};
     if (!g.base) exit(2);
@@ -33,8 +36,10 @@ static void unguard(guarded g, const char *what) {
 static void check_linear(const ftv_kernels *k, ftv_packing packing, int cols, int rows, int tokens, size_t shift, bool extreme) {
     const size_t stride = ftv_packed_bytes(packing, cols) + shift % 3, x_stride = (size_t)cols + shift % 5;
     guarded codes = guard(stride * (size_t)rows, shift), x = guard(x_stride * (size_t)tokens, (shift * 7) % 16);
-    guarded y = guard((size_t)(tokens * (rows + 3)) * 4, (shift % 4) * 4), y_ref = guard(y.bytes, 0), acc = guard((size_t)(tokens * rows) * 4, (shift % 4) * 4), acc_ref = guard(acc.bytes, 0);
-    guarded scratch = guard(k->scratch_bytes(packing, rows, cols, 1, 1), 0), scratch_ref = guard(ftv_kernels_ref.scratch_bytes(packing, rows, cols, 1, 1), 0);
+    guarded y = guard((size_t)(tokens * (rows + 3)) * 4, (shift % 4) * 4), y_ref = guard(y.bytes, 0),
+            acc = guard((size_t)(tokens * rows) * 4, (shift % 4) * 4), acc_ref = guard(acc.bytes, 0);
+    guarded scratch = guard(k->scratch_bytes(packing, rows, cols, 1, 1), 0),
+            scratch_ref = guard(ftv_kernels_ref.scratch_bytes(packing, rows, cols, 1, 1), 0);
     int8_t row[MOST];
     for (int r = 0; r < rows; r++) {
         for (int i = 0; i < cols; i++) row[i] = extreme ? (r & 1 ? 1 : -1) : (int8_t)(check_random(&seed) % 3) - 1;
@@ -50,17 +55,22 @@ static void check_linear(const ftv_kernels *k, ftv_packing packing, int cols, in
     memset(y.data, 0, y.bytes), memset(y_ref.data, 0, y.bytes);
     k->matmul((int32_t *)(void *)acc.data, xs, x_stride, &w, tokens, scratch.data);
     ftv_kernels_ref.matmul((int32_t *)(void *)acc_ref.data, xs, x_stride, &w, tokens, scratch_ref.data);
-    CHECK(!memcmp(acc.data, acc_ref.data, acc.bytes), "%s matmul differs: packing %d, %d -> %d, %d tokens, shift %zu", k->name, packing, cols, rows, tokens, shift);
+    CHECK(!memcmp(acc.data, acc_ref.data, acc.bytes), "%s matmul differs: packing %d, %d -> %d, %d tokens, shift %zu", k->name,
+          packing, cols, rows, tokens, shift);
     const float *b = shift & 1 ? bias : NULL;
     k->linear((float *)(void *)y.data, (size_t)rows + 3, xs, x_stride, scales, &w, 0.37f, b, tokens, scratch.data);
-    ftv_kernels_ref.linear((float *)(void *)y_ref.data, (size_t)rows + 3, xs, x_stride, scales, &w, 0.37f, b, tokens, scratch_ref.data);
-    CHECK(!memcmp(y.data, y_ref.data, y.bytes), "%s linear differs: packing %d, %d -> %d, %d tokens, shift %zu", k->name, packing, cols, rows, tokens, shift);
-    unguard(codes, "linear"), unguard(x, "linear"), unguard(y, "linear"), unguard(y_ref, "linear"), unguard(acc, "matmul"), unguard(acc_ref, "matmul");
+    ftv_kernels_ref.linear((float *)(void *)y_ref.data, (size_t)rows + 3, xs, x_stride, scales, &w, 0.37f, b, tokens,
+                           scratch_ref.data);
+    CHECK(!memcmp(y.data, y_ref.data, y.bytes), "%s linear differs: packing %d, %d -> %d, %d tokens, shift %zu", k->name, packing,
+          cols, rows, tokens, shift);
+    unguard(codes, "linear"), unguard(x, "linear"), unguard(y, "linear"), unguard(y_ref, "linear"), unguard(acc, "matmul"),
+        unguard(acc_ref, "matmul");
     unguard(scratch, "scratch of linear"), unguard(scratch_ref, "scratch of linear");
 }
 
 static void check_rows(const ftv_kernels *k, int n, size_t shift) {
-    guarded a = guard((size_t)n * 4, shift * 4), b = guard((size_t)n * 4, 0), q = guard((size_t)n, shift), q_ref = guard((size_t)n, 0);
+    guarded a = guard((size_t)n * 4, shift * 4), b = guard((size_t)n * 4, 0), q = guard((size_t)n, shift),
+            q_ref = guard((size_t)n, 0);
     float x[MOST], gain[MOST], bias[MOST], *ya = (float *)(void *)a.data, *yb = (float *)(void *)b.data;
     for (int i = 0; i < n; i++) x[i] = real() * (shift == 3 ? 1e-7f : 4.0f), gain[i] = real(), bias[i] = real();
     k->layer_norm(ya, x, gain, bias, 1e-6f, n);
@@ -73,7 +83,7 @@ static void check_rows(const ftv_kernels *k, int n, size_t shift) {
     CHECK(s == s_ref && !memcmp(q.data, q_ref.data, q.bytes), "%s rms_quantize differs: length %d", k->name, n);
     memcpy(ya, x, a.bytes);
     k->gelu(ya, n);
-    k->rms_quantize((int8_t *)a.data, ya, gain, n);   /* in place, as the hidden layer may have it */
+    k->rms_quantize((int8_t *)a.data, ya, gain, n); /* in place, as the hidden layer may have it */
     CHECK(!memcmp(a.data, q.data, q.bytes), "%s rms_quantize differs in place: length %d", k->name, n);
     unguard(a, "rows"), unguard(b, "rows"), unguard(q, "rows"), unguard(q_ref, "rows");
 }
@@ -85,7 +95,8 @@ static void check_attention(const ftv_kernels *k, int tokens, int head_dim) {
     int8_t *codes = malloc(n);
     if (!a || !b || !codes) exit(2);
     const int d = head_dim;
-    guarded scratch = guard(k->scratch_bytes(FTV_PACK_2BIT, 1, 1, tokens, d), 0), scratch_ref = guard(ftv_attention_scratch_ref(tokens, d), 0);
+    guarded scratch = guard(k->scratch_bytes(FTV_PACK_2BIT, 1, 1, tokens, d), 0),
+            scratch_ref = guard(ftv_attention_scratch_ref(tokens, d), 0);
     for (size_t i = 0; i < n; i++) a[i] = b[i] = 3.0f * real(), codes[i] = (int8_t)check_random(&seed);
     for (int i = 0; i < 3 * MOST; i++) scales[i] = 0.01f + 0.01f * fabsf(real());
     for (int first = 0; first < tokens; first += k->query_tile) {
@@ -96,9 +107,11 @@ static void check_attention(const ftv_kernels *k, int tokens, int head_dim) {
     CHECK(!memcmp(a, b, n * 4), "%s attention_f32 differs: %d tokens, head %d", k->name, tokens, d);
     for (int first = 0; first < tokens; first += k->query_tile) {
         int last = first + k->query_tile < tokens ? first + k->query_tile : tokens;
-        k->attention_int8(a, stride, codes, codes + d, codes + 2 * d, stride, scales, scales + 1, 2, scales, tokens, d, 0.125f, first, last, scratch.data);
+        k->attention_int8(a, stride, codes, codes + d, codes + 2 * d, stride, scales, scales + 1, 2, scales, tokens, d, 0.125f,
+                          first, last, scratch.data);
     }
-    ftv_attention_int8_ref(b, stride, codes, codes + d, codes + 2 * d, stride, scales, scales + 1, 2, scales, tokens, d, 0.125f, 0, tokens, scratch_ref.data);
+    ftv_attention_int8_ref(b, stride, codes, codes + d, codes + 2 * d, stride, scales, scales + 1, 2, scales, tokens, d, 0.125f,
+                           0, tokens, scratch_ref.data);
     CHECK(!memcmp(a, b, n * 4), "%s attention_int8 differs: %d tokens, head %d", k->name, tokens, d);
     unguard(scratch, "scratch of attention"), unguard(scratch_ref, "scratch of attention");
     free(a), free(b), free(codes);
@@ -119,9 +132,12 @@ static void check_functions(void) {
     }
     CHECK(worst_exp < 1.3e-7f, "exp: relative error %g", (double)worst_exp);
     CHECK(worst_erf < 4e-7f, "erf: absolute error %g", (double)worst_erf);
-    CHECK(ftv_exp(0.0f) == 1.0f && ftv_exp(-1000.0f) == 0.0f && ftv_exp(-INFINITY) == 0.0f && ftv_exp(NAN) == 0.0f, "exp at its ends");
-    CHECK(ftv_to_int8(0.5f) == 0 && ftv_to_int8(1.5f) == 2 && ftv_to_int8(-2.5f) == -2 && ftv_to_int8(126.5f) == 126, "half to even");
-    CHECK(ftv_to_int8(1e30f) == 127 && ftv_to_int8(-1e30f) == -128 && ftv_to_int8(INFINITY) == 127 && ftv_to_int8(NAN) == -128, "clipping");
+    CHECK(ftv_exp(0.0f) == 1.0f && ftv_exp(-1000.0f) == 0.0f && ftv_exp(-INFINITY) == 0.0f && ftv_exp(NAN) == 0.0f,
+          "exp at its ends");
+    CHECK(ftv_to_int8(0.5f) == 0 && ftv_to_int8(1.5f) == 2 && ftv_to_int8(-2.5f) == -2 && ftv_to_int8(126.5f) == 126,
+          "half to even");
+    CHECK(ftv_to_int8(1e30f) == 127 && ftv_to_int8(-1e30f) == -128 && ftv_to_int8(INFINITY) == 127 && ftv_to_int8(NAN) == -128,
+          "clipping");
     for (int h = 0; h < 65536; h++) {
         uint8_t bytes[2] = {(uint8_t)h, (uint8_t)(h >> 8)};
         int e = h >> 10 & 31, m = h & 1023;
@@ -142,9 +158,11 @@ int main(void) {
             continue;
         }
         for (int p = 0; p < 2; p++) {
-            for (int cols = 1; cols <= 131; cols++) check_linear(k, (ftv_packing)p, cols, 1 + cols % ROWS, 1 + cols % k->token_tile, (size_t)cols % 16, false);
+            for (int cols = 1; cols <= 131; cols++)
+                check_linear(k, (ftv_packing)p, cols, 1 + cols % ROWS, 1 + cols % k->token_tile, (size_t)cols % 16, false);
             for (size_t shift = 0; shift < 16; shift++)
-                for (int tokens = 1; tokens <= k->token_tile; tokens++) check_linear(k, (ftv_packing)p, 97, ROWS, tokens, shift, false);
+                for (int tokens = 1; tokens <= k->token_tile; tokens++)
+                    check_linear(k, (ftv_packing)p, 97, ROWS, tokens, shift, false);
             static const int widths[] = {191, 192, 193, 195, 196, 383, 384, 576, 700};
             for (int j = 0; j < 9; j++) {
                 check_linear(k, (ftv_packing)p, widths[j], 130, k->token_tile, 1, false);

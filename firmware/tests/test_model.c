@@ -31,7 +31,8 @@ static uint8_t *find(uint8_t *d, size_t n, const char *text) {
 
 static void refused(uint8_t *d, size_t n, ftv_status want, const char *words, const char *what) {
     ftv_status s = open_copy(d, n);
-    CHECK(s == want && strstr(model.error, words), "%s: status %d (%s), expected %d (... %s ...)", what, s, model.error, want, words);
+    CHECK(s == want && strstr(model.error, words), "%s: status %d (%s), expected %d (... %s ...)", what, s, model.error, want,
+          words);
 }
 
 int main(void) {
@@ -45,7 +46,7 @@ int main(void) {
     ftv_gguf g;
     ftv_gguf_open(&g, file, n, model.error);
     for (size_t i = 0; i < n; i++) CHECK(open_copy(d, i) != FTV_OK, "the first %zu bytes pass for a file", i);
-    for (size_t i = 0; i < g.data_at; i++)   /* every bit of the header: refused, or harmless */
+    for (size_t i = 0; i < g.data_at; i++) /* every bit of the header: refused, or harmless */
         for (int bit = 0; bit < 8; bit++) {
             d[i] ^= (uint8_t)(1 << bit);
             open_copy(d, n);
@@ -58,10 +59,17 @@ int main(void) {
     }
     refused((uint8_t[]){'G', 'G', 'M', 'L'}, 4, FTV_ERR_FORMAT, "GGUF", "another magic");
     FRESH, d[4] = 2, refused(d, n, FTV_ERR_UNSUPPORTED, "version 2", "an old version");
-    FRESH, memset(d + 8, 0xff, 8), refused(d, n, FTV_ERR_FORMAT, "tensor", "2^64 - 1 tensors");
-    FRESH, memset(d + 16, 0xff, 8), refused(d, n, FTV_ERR_FORMAT, "does not fit", "2^64 - 1 keys");
+    FRESH, memset(d + 8, 0xff, 8), refused(d, n, FTV_ERR_UNSUPPORTED, "more than", "2^64 - 1 tensors");
+    FRESH, memset(d + 16, 0xff, 8), refused(d, n, FTV_ERR_UNSUPPORTED, "more than", "2^64 - 1 keys");
+    FRESH, d[8]++, refused(d, n, FTV_ERR_FORMAT, "tensor", "one tensor more than there are");
+    FRESH, d[16]++, refused(d, n, FTV_ERR_FORMAT, "fit", "one key more than there are");
     FRESH, memset(d + 24, 0xff, 8), refused(d, n, FTV_ERR_FORMAT, "does not fit", "a key of 2^64 - 1 bytes");
-    static const struct { const char *key; int32_t value; ftv_status status; const char *words; } wrong[] = {
+    static const struct {
+        const char *key;
+        int32_t value;
+        ftv_status status;
+        const char *words;
+    } wrong[] = {
         {"ftervit.format_version", 2, FTV_ERR_UNSUPPORTED, "format_version is 2"},
         {"ftervit.image_size", 15, FTV_ERR_FORMAT, "multiple of the patch size"},
         {"ftervit.image_size", 0, FTV_ERR_UNSUPPORTED, "image_size is 0"},
@@ -85,15 +93,23 @@ int main(void) {
         memcpy(find(d, n, wrong[i].key) + strlen(wrong[i].key) + 4, &wrong[i].value, 4);
         refused(d, n, wrong[i].status, wrong[i].words, wrong[i].key);
     }
-    FRESH, memcpy(find(d, n, "ftervit.packing") + 15 + 12, "3bit", 4), refused(d, n, FTV_ERR_UNSUPPORTED, "packing", "an unknown packing");
-    FRESH, memcpy(find(d, n, "general.architecture") + 20 + 12, "another", 7), refused(d, n, FTV_ERR_UNSUPPORTED, "general.architecture", "a file of another project");
-    FRESH, find(d, n, "blocks.1.mlp.fc2.weight")[7] = '7', refused(d, n, FTV_ERR_FORMAT, "blocks.1.mlp.fc2.weight is missing", "a missing tensor");
+    FRESH, memcpy(find(d, n, "ftervit.packing") + 15 + 12, "3bit", 4),
+        refused(d, n, FTV_ERR_UNSUPPORTED, "packing", "an unknown packing");
+    FRESH, memcpy(find(d, n, "general.architecture") + 20 + 12, "another", 7),
+        refused(d, n, FTV_ERR_UNSUPPORTED, "general.architecture", "a file of another project");
+    FRESH, find(d, n, "blocks.1.mlp.fc2.weight")[7] = '7',
+                      refused(d, n, FTV_ERR_FORMAT, "blocks.1.mlp.fc2.weight is missing", "a missing tensor");
     /* right checksum, wrong contents */
     ftv_tensor t;
     ftv_value v;
-    static const struct { const char *tensor; uint8_t byte; const char *words; } hostile[] = {
-        {"blocks.0.attn.qkv.weight", 0xff, "is not ternary"}, {"norm", 0x03, "is not ternary"},
-        {"pos_embed", 0x7e, "infinity or NaN"}, {"blocks.1.scales", 0x7f, "infinity, a NaN"}};
+    static const struct {
+        const char *tensor;
+        uint8_t byte;
+        const char *words;
+    } hostile[] = {{"blocks.0.attn.qkv.weight", 0xff, "is not ternary"},
+                   {"norm", 0x03, "is not ternary"},
+                   {"pos_embed", 0x7e, "infinity or NaN"},
+                   {"blocks.1.scales", 0x7f, "infinity, a NaN"}};
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         FRESH;
         CHECK(ftv_gguf_tensor(&g, hostile[i].tensor, &t), "%s", hostile[i].tensor);
@@ -103,7 +119,9 @@ int main(void) {
         refused(d, n, FTV_ERR_FORMAT, hostile[i].words, hostile[i].tensor);
     }
     CHECK(ftv_crc32(0, "123456789", 9) == 0xcbf43926, "CRC-32");
-    CHECK(ftv_gguf_value(&g, "ftervit.checksum", &v) && !ftv_gguf_value(&g, "ftervit.nothing", &v) && !ftv_gguf_tensor(&g, "nothing", &t), "look-ups");
+    CHECK(ftv_gguf_value(&g, "ftervit.checksum", &v) && !ftv_gguf_value(&g, "ftervit.nothing", &v) &&
+              !ftv_gguf_tensor(&g, "nothing", &t),
+          "look-ups");
 
     /* sessions: options, arena, and a file at any address */
     FRESH;
@@ -120,14 +138,17 @@ int main(void) {
     CHECK(ftv_start(&s, &model, NULL, arena, need) == FTV_OK && ftv_run_u8(&s, pixels, a) == FTV_OK, "a first run");
     for (size_t shift = 1; shift < 16; shift++) {
         memcpy(shifted + shift, file, n);
-        CHECK(ftv_open(&model, shifted + shift, n) == FTV_OK && ftv_start(&s, &model, NULL, arena, need) == FTV_OK && ftv_run_u8(&s, pixels, b) == FTV_OK && !memcmp(a, b, sizeof a),
+        CHECK(ftv_open(&model, shifted + shift, n) == FTV_OK && ftv_start(&s, &model, NULL, arena, need) == FTV_OK &&
+                  ftv_run_u8(&s, pixels, b) == FTV_OK && !memcmp(a, b, sizeof a),
               "a file %zu bytes off its alignment gives other logits", shift);
     }
     for (int chunk = 1; chunk < 6; chunk++) {
         ftv_options o = {.chunk_tokens = chunk};
         size_t bytes = ftv_arena_bytes(&model, &o);
         void *own = malloc(bytes);
-        CHECK(own && ftv_start(&s, &model, &o, own, bytes) == FTV_OK && ftv_run_u8(&s, pixels, b) == FTV_OK && !memcmp(a, b, sizeof a), "chunks of %d tokens give other logits", chunk);
+        CHECK(own && ftv_start(&s, &model, &o, own, bytes) == FTV_OK && ftv_run_u8(&s, pixels, b) == FTV_OK &&
+                  !memcmp(a, b, sizeof a),
+              "chunks of %d tokens give other logits", chunk);
         free(own);
     }
     float picture[3 * 16 * 16];
@@ -135,10 +156,16 @@ int main(void) {
         for (int i = 0; i < 256; i++) picture[c * 256 + i] = ((float)pixels[i * 3 + c] - model.mean[c]) / model.std[c];
     ftv_start(&s, &model, NULL, arena, need);
     CHECK(ftv_run_f32(&s, picture, b) == FTV_OK && !memcmp(a, b, sizeof a), "8-bit and binary32 pictures give other logits");
-    for (int i = 0; i < 3 * 256; i++) picture[i] = i % 3 ? __builtin_nanf("") : 1e38f * (float)(i % 2 ? 10 : -10);   /* hostile, but never undefined */
+    for (int i = 0; i < 3 * 256; i++)
+        picture[i] = i % 3 ? __builtin_nanf("") : 1e38f * (float)(i % 2 ? 10 : -10); /* hostile, but never undefined */
     CHECK(ftv_run_f32(&s, picture, b) == FTV_OK, "a picture of infinities and NaN");
-    CHECK(!ftv_arena_bytes(&model, &(ftv_options){.kernels = "none"}) && !ftv_arena_bytes(&model, &(ftv_options){.workers = 65}) && !ftv_arena_bytes(&model, &(ftv_options){.chunk_tokens = -1}), "bad options");
-    CHECK(ftv_run_u8(NULL, pixels, a) == FTV_ERR_ARGUMENT && ftv_open(NULL, d, n) == FTV_ERR_ARGUMENT && ftv_open(&model, NULL, 0) == FTV_ERR_ARGUMENT, "null pointers");
+    CHECK(!ftv_arena_bytes(&model, &(ftv_options){.kernels = "none"}) &&
+              !ftv_arena_bytes(&model, &(ftv_options){.workers = 65}) &&
+              !ftv_arena_bytes(&model, &(ftv_options){.chunk_tokens = -1}),
+          "bad options");
+    CHECK(ftv_run_u8(NULL, pixels, a) == FTV_ERR_ARGUMENT && ftv_open(NULL, d, n) == FTV_ERR_ARGUMENT &&
+              ftv_open(&model, NULL, 0) == FTV_ERR_ARGUMENT,
+          "null pointers");
     size_t length;
     ftv_open(&model, d, n);
     CHECK(ftv_class_name(&model, 4, &length) && length == 2 && !ftv_class_name(&model, 5, &length), "class names");
