@@ -490,7 +490,7 @@ def _stream(samples: Samples, batches: list, p: Plan) -> PrefetchLoader:
                         generator=torch.Generator(), pin_memory=p.device.type == 'cuda', persistent_workers=p.cfg.num_workers > 0)
     return PrefetchLoader(loader, p.d['mean'], p.d['std'], channels=p.d['input_size'][0], device=p.device)
 
-# %% ../nbs/03_data.ipynb #6b843cf3
+# %% ../nbs/03_data.ipynb #9dc2fae6
 @dataclass
 class Loaders:
     "What a training or an analysis needs of a data set."
@@ -507,6 +507,13 @@ class Loaders:
     def preprocessing(self) -> dict[str, Any]:
         "timm's preprocessing dictionary, as a checkpoint keeps it: input_size, mean, std, interpolation, crop_pct, crop_mode."
         return dict(self.val.plan.d)
+
+    @property
+    def names(self) -> list[str]:
+        "Class names to show: in words where the classes are ImageNet's WordNet ids."
+        info = ImageNetInfo()
+        known = set(info.label_names())
+        return [info.label_name_to_description(c).split(',')[0] if c in known else c for c in self.classes]
 
     def pixels(self, x: torch.Tensor) -> np.ndarray:
         "Normalised images (B, C, H, W) as displayable ones (B, H, W, 3) in [0, 1]."

@@ -27,7 +27,7 @@ from .profiles import (COLORS, DEFAULT_PROFILE, Profile, atomic_write, load_json
 from .training import parse_set
 
 # %% auto #0
-__all__ = ['LAST', 'INPUTS', 'STAGES', 'SECTIONS', 'NOT_MEASURED', 'CLASSES', 'notebook_paths', 'describe_notebook',
+__all__ = ['LAST', 'TRAIN', 'INPUTS', 'STAGES', 'SECTIONS', 'NOT_MEASURED', 'CLASSES', 'notebook_paths', 'describe_notebook',
            'source_hash', 'is_current', 'NotebookFailed', 'run_notebook', 'reproduce', 'load_results', 'summarise',
            'results_table', 'markdown_table', 'show_results', 'is_published_setting', 'published_table',
            'show_published', 'restarts_table', 'record_results', 'find_results', 'published_points',
@@ -35,12 +35,13 @@ __all__ = ['LAST', 'INPUTS', 'STAGES', 'SECTIONS', 'NOT_MEASURED', 'CLASSES', 'n
 
 # %% ../nbs/10_reproduce.ipynb #b9cc0b46
 LAST = '10_reproduce'   # its tables read what all others wrote
+TRAIN = '05_training'   # the analyses, 04 among them, look at the models that it makes
 
 
 def notebook_paths(names: list[str] | None = None   # names, or beginnings of them ('05'); None: all
                   ) -> list[Path]:
     "Numbered notebooks of `nbs/` in the order of execution. Raises `ValueError` for a name that fits none."
-    found = sorted((project_root()/'nbs').glob('[0-9]*.ipynb'), key=lambda f: (f.stem == LAST, f.stem))
+    found = sorted((project_root()/'nbs').glob('[0-9]*.ipynb'), key=lambda f: (f.stem == LAST, f.stem >= '04' and f.stem != TRAIN, f.stem))
     if not found: raise FileNotFoundError(f"no notebooks in {project_root()/'nbs'}: run from the repository, or set FTERVIT_ROOT to it")
     for n in names or []:
         if not any(f.stem.startswith(n.removesuffix('.ipynb')) for f in found):

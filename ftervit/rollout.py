@@ -92,7 +92,7 @@ def similarity(a: Tensor, b: Tensor,    # maps (B, h, w)
                          'overlap': (ta[:, :, None] == tb[:, None]).any(2).double().mean(1).numpy(),
                          'pointing': (tb == ta[:, :1]).any(1).double().numpy()})
 
-# %% ../nbs/07_rollout.ipynb #c961cc69
+# %% ../nbs/07_rollout.ipynb #d38fe7ee
 def differentiable(model: nn.Module) -> nn.Module:
     "A copy that passes gradients to its input: a ternary model in forward mode `train` (same values to rounding), others as they are."
     model = copy.deepcopy(model).eval()
@@ -103,7 +103,7 @@ def integrated_gradients(model: nn.Module, x: Tensor, target: Tensor, black: Ten
                          steps: int) -> tuple[Tensor, Tensor]:
     "Attributions (B, H, W) of the target's logit, summed over colours, and the convergence delta (B,) in units of the logit."
     base = black.expand_as(x)
-    a, delta = IntegratedGradients(differentiable(model)).attribute(x, base, target=target, n_steps=steps, internal_batch_size=max(len(x), 64),
+    a, delta = IntegratedGradients(differentiable(model)).attribute(x, base, target=target, n_steps=steps, internal_batch_size=len(x),
                                                                    return_convergence_delta=True)
     return a.sum(1).detach(), delta.detach()
 

@@ -23,8 +23,8 @@ from .profiles import Config
 
 # %% auto #0
 __all__ = ['Loss', 'Batches', 'COMPONENTS', 'cross_entropy', 'labelled', 'taylor', 'hessian_trace', 'components', 'sensitivity',
-           'shares', 'group_layers', 'ternary_only', 'compare', 'drops', 'AnalysisConfig', 'rank_correlations',
-           'claims']
+           'shares', 'group_layers', 'ternary_only', 'log_probabilities', 'compare', 'drops', 'AnalysisConfig',
+           'rank_correlations', 'claims']
 
 # %% ../nbs/04_sensitivity.ipynb #c1d148d6
 Loss = Callable[[Tensor, Tensor], Tensor]   # images, labels -> mean loss of the batch
@@ -153,7 +153,7 @@ def shares(table: pd.DataFrame, traces: pd.DataFrame,   # of `sensitivity`
         t[f'{c}_percent'] = 100*positive/(positive.sum() or 1)
     return t.sort_values('taylor', ascending=False).reset_index()
 
-# %% ../nbs/04_sensitivity.ipynb #9ee4ebc9
+# %% ../nbs/04_sensitivity.ipynb #fd27682d
 def group_layers(model: nn.Module, each_layer: bool = False) -> dict[str, list[str]]:
     "Layers that can be ternary, by component, or each by itself."
     label = components(model).drop_duplicates('layer').set_index('layer').component
@@ -171,25 +171,27 @@ def ternary_only(model: nn.Module, layers: list[str]) -> nn.Module:
 
 
 @torch.no_grad()
-def compare(reference: nn.Module, other: nn.Module, batches: Batches) -> tuple[float, float, float]:
-    "Accuracies of both models in percent, and the mean KL(reference || other) in nats."
-    right, right2, kl, n = 0, 0, 0., 0
-    for x, y in labelled(batches, next(reference.parameters()).device):
-        a, b = reference(x).log_softmax(-1), other(x).log_softmax(-1)
-        right += int((a.argmax(-1) == y).sum()); right2 += int((b.argmax(-1) == y).sum())
-        kl += float(F.kl_div(b, a, reduction='sum', log_target=True)); n += len(y)
-    return 100*right/n, 100*right2/n, kl/n
+def log_probabilities(model: nn.Module, batches: Batches) -> tuple[Tensor, Tensor]:
+    "Log-probabilities (N, classes) and labels (N,), on the CPU."
+    p, labels = zip(*((model(x).log_softmax(-1).cpu(), y.cpu()) for x, y in labelled(batches, next(model.parameters()).device)))
+    return torch.cat(p), torch.cat(labels)
+
+
+def compare(reference: Tensor, other: Tensor, labels: Tensor) -> tuple[float, float]:
+    "Accuracy lost in percentage points, and the mean KL(reference || other) in nats, from log-probabilities (N, classes) and labels (N,)."
+    right = [100*float((p.argmax(-1) == labels).float().mean()) for p in (reference, other)]
+    return right[0] - right[1], float(F.kl_div(other, reference, reduction='batchmean', log_target=True))
 
 
 def drops(model: nn.Module, batches: Batches, groups: dict[str, list[str]], rest: bool = True) -> pd.DataFrame:
     """For each group of layers: accuracy lost in percentage points (`drop_pp`) and KL in nats if only the group is ternary,
     and (`rest`) if all other layers are (`rest_drop_pp`, `rest_kl`); the last row, `all`, has everything ternary."""
     everything, rows = [n for g in groups.values() for n in g], []
+    fp32, labels = log_probabilities(model, batches)
     for name, layers in tqdm([*groups.items(), ('all', everything)], desc='ternary without training', delay=2, leave=False):
         cells = {'group': name}
         for prefix, chosen in [('', layers)] + ([('rest_', [n for n in everything if n not in layers])] if rest and name != 'all' else []):
-            fp32, now, kl = compare(model, ternary_only(model, chosen), batches)
-            cells |= {f'{prefix}drop_pp': fp32 - now, f'{prefix}kl': kl}
+            cells[f'{prefix}drop_pp'], cells[f'{prefix}kl'] = compare(fp32, log_probabilities(ternary_only(model, chosen), batches)[0], labels)
         rows.append(cells)
     return pd.DataFrame(rows)
 
