@@ -40,7 +40,7 @@ clean:  ## delete work products and the environment; recorded results stay
 # the pinned packages, then the project itself with its C engine: each only when its sources have changed
 $(VENV)/.pinned: requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else f"Python 3.10 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=/path/to/python3 ...")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { echo '$(PYTHON) -m venv does not work: on Debian and Ubuntu, apt install python3-venv python3-dev'; exit 1; }
 	grep -vE '$(if $(TORCH_INDEX),^(nvidia|cuda|triton),^$$)' requirements.lock > $(VENV)/pins.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r $(VENV)/pins.txt
 	@touch $@

@@ -31,8 +31,8 @@ ENV = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "FTERVIT_ROOT
 # Checks that are one command each, run in the repository's root: name, command, executables without which it is skipped
 COMMANDS = [
     ("README.md is what index.ipynb gives", "python -m ftervit.reproduce --readme --check", ""),
-    ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", "make -C firmware check", "make cc"),
-    ("engine: same bits in the Xtensa emulator", "make -C firmware emulate", "make cc xtensa-lx106-elf-gcc qemu-system-xtensa"),
+    ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", "make -C firmware check", "make gcc"),
+    ("engine: same bits in the Xtensa emulator", "make -C firmware emulate", "make gcc dpkg xtensa-lx106-elf-gcc qemu-system-xtensa"),
 ]
 
 running: set[subprocess.Popen] = set()

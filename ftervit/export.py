@@ -56,7 +56,7 @@ def unpack(packed: np.ndarray,        # uint8 (..., bytes)
     if not valid.all(): raise ValueError(f"byte {packed[~valid].flat[0]} is not ternary")
     return (digits.reshape(*packed.shape[:-1], -1)[..., :count].astype(np.int8)) - 1
 
-# %% ../nbs/08_export.ipynb #ccae0075
+# %% ../nbs/08_export.ipynb #624344a8
 class Architecture(NamedTuple):
     "Hyperparameters of a vision transformer, as the engine reads them."
     image_size: int
@@ -121,6 +121,8 @@ def architecture(model: nn.Module) -> Architecture:
         num_classes=model.head.out_features, prefix_tokens=model.num_prefix_tokens, distilled=int(isinstance(model, VisionTransformerDistilled)),
         norm_eps=_one((m.eps for m in model.modules() if isinstance(m, QuantLayerNorm)), "the LayerNorms' eps"))
     for k, most in LIMITS.items(): _need(getattr(a, k) <= most, f"{k} is {getattr(a, k)}, more than {most}")
+    grid = a.image_size // a.patch_size
+    _need(grid <= 1024 and grid**2 + a.prefix_tokens <= 65535, f"it has {grid} x {grid} patches, more than 65535 tokens or 1024 a side")
     _need(a.image_size % a.patch_size == 0, f"its image size {a.image_size} is not a multiple of its patch size {a.patch_size}")
     return a
 
@@ -208,7 +210,7 @@ def check_complete(model: nn.Module) -> None:
     "Raise `ValueError` naming a parameter that a model file of `model` would not carry."
     for n, _ in model.named_parameters(): _need(re.fullmatch(_STORED, n), f"it has a parameter {n}")
 
-# %% ../nbs/08_export.ipynb #ba2b40a9
+# %% ../nbs/08_export.ipynb #e9dd80e0
 FORMAT_VERSION = 1
 ALIGNMENT = 32   # bytes, of every tensor: GGUF's default
 CROP_MODES, INTERPOLATIONS = ('center', 'squash'), ('nearest', 'bilinear', 'bicubic')
@@ -222,7 +224,10 @@ def _preprocessing(a: Architecture, d: dict[str, Any]) -> dict[str, Any]:
     _need(d['interpolation'] in INTERPOLATIONS, f"interpolation {d['interpolation']!r} is not one of {INTERPOLATIONS}")
     per_channel = lambda v: v if len(v) == a.in_channels else (sum(v)/len(v),)*a.in_channels   # a grey-scale model built from a colour one: the average
     mean, std = ([255*v for v in per_channel(d[k])] for k in ('mean', 'std'))
-    return dict(mean=mean, std=std, resize_size=math.floor(a.image_size/d.get('crop_pct', 1.0)), crop_mode=crop_mode, interpolation=d['interpolation'])
+    resize_size = math.floor(a.image_size/d.get('crop_pct', 1.0))
+    _need(a.image_size <= resize_size <= 65535, f"crop_pct {d.get('crop_pct')} resizes to {resize_size}: expected {a.image_size} to 65535")
+    _need(all(s >= 1e-6 for s in std), f"std {std} is too small")
+    return dict(mean=mean, std=std, resize_size=resize_size, crop_mode=crop_mode, interpolation=d['interpolation'])
 
 
 def _checksum(tensors: dict[str, np.ndarray]) -> int:

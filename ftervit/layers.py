@@ -18,15 +18,20 @@ from .quantizers import EPS, Granularity, Quantized, TernaryMethod, fake_quantiz
 __all__ = ['WeightMethod', 'ForwardMode', 'int_matmul', 'quantize_weight', 'QuantLayer', 'set_mode', 'QuantLinear',
            'TernaryBitLinear', 'QuantConv2d', 'TernaryBitConv2d', 'QuantLayerNorm', 'TernaryLayerNorm']
 
-# %% ../nbs/01_layers.ipynb #2e95a207
+# %% ../nbs/01_layers.ipynb #5a3fa274
+def _matmul_in_slices(a: Tensor, b: Tensor) -> Tensor:
+    "`int_matmul` for any device: FP32 products, whatever autocast would prefer."
+    with torch.autocast(a.device.type, enabled=False):
+        return sum((x.float() @ y.float().t()).to(torch.int32) for x, y in zip(a.split(1024, 1), b.split(1024, 1)))
+
+
 def int_matmul(a: Tensor,   # int8 (M, K)
                b: Tensor    # int8 (N, K)
               ) -> Tensor:
     "`a @ b.T` with exact int32 accumulation, int32 (M, N)."
     if a.device.type == 'cpu' or (a.device.type == 'cuda' and a.shape[0] > 16 and a.shape[1] % 8 == 0 and b.shape[0] % 8 == 0):
         return torch._int_mm(a, b.t())
-    parts = zip(a.split(1024, 1), b.split(1024, 1))
-    return sum((x.float() @ y.float().t()).to(torch.int32) for x, y in parts)
+    return _matmul_in_slices(a, b)
 
 # %% ../nbs/01_layers.ipynb #73d75d22
 WeightMethod = Literal[TernaryMethod, 'int8']
@@ -186,7 +191,7 @@ class TernaryBitLinear(QuantLinear):
                  method: TernaryMethod = 'absmean', norm: bool = True, **kwargs):
         super().__init__(in_features, out_features, bias, device, dtype, method=method, norm=norm, **kwargs)
 
-# %% ../nbs/01_layers.ipynb #4e7f98e1
+# %% ../nbs/01_layers.ipynb #e7a4127e
 class QuantConv2d(QuantLayer, nn.Conv2d):
     """`nn.Conv2d` with quantised weights and int8 activations per (image, input channel).
 
@@ -219,7 +224,7 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
         (b, c), g, o = x.shape[:2], self.groups, self.out_channels
         # one group per input channel: every channel's sums stay integers, exact in FP32 up to 2^24
         k = codes.float().view(g, o//g, c//g, *self.kernel_size).transpose(1, 2).reshape(-1, 1, *self.kernel_size)
-        acc = F.conv2d(q.float(), k, None, self.stride, self.padding, self.dilation, c)
+        with torch.autocast(x.device.type, enabled=False): acc = F.conv2d(q.float(), k, None, self.stride, self.padding, self.dilation, c)
         y = (acc.view(b, g, c//g, o//g, *acc.shape[2:]) * s.view(b, g, c//g, 1, 1, 1)).sum(2).flatten(1, 2) * scale.view(-1, 1, 1)
         return y if self.bias is None else y + self.bias.view(-1, 1, 1)
 

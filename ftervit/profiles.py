@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 # %% auto #0
-__all__ = ['DEFAULT_PROFILE', 'PROFILE_ENV', 'COLORS', 'project_root', 'Config', 'Profile', 'set_path', 'load_profile',
+__all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'PROFILE_ENV', 'COLORS', 'project_root', 'Config', 'Profile', 'set_path', 'load_profile',
            'atomic_write', 'save_json', 'load_json', 'save_table', 'use_style', 'save_figure', 'seed_all']
 
 # %% ../nbs/00_profiles.ipynb #8eb4f91c
@@ -34,7 +34,7 @@ class Config(BaseModel):
     "Base of all configuration objects: frozen, validated, unknown keys refused."
     model_config = ConfigDict(extra='forbid', frozen=True, protected_namespaces=(), validate_default=True)
 
-# %% ../nbs/00_profiles.ipynb #6dd64353
+# %% ../nbs/00_profiles.ipynb #7116d9a0
 class Profile(Config):
     "One experiment. The sections are plain dictionaries, validated by the modules that own them."
     name: str = Field(pattern=r'^[A-Za-z0-9_.-]+$')
@@ -70,13 +70,15 @@ class Profile(Config):
     def fingerprint(self, *sections: str) -> str:
         "Eight hex digits that change when one of the named sections (default: all) changes."
         d = self.model_dump(include=set(sections) or None)
-        for k in ('root', 'num_workers'): d.get('data', {}).pop(k, None)   # where the data lies does not change a result
+        for k in NEUTRAL: d.get('data', {}).pop(k.removeprefix('data.'), None)
+        if not sections: d.pop('engine')
         return hashlib.sha256(json.dumps(d, sort_keys=True).encode()).hexdigest()[:8]
 
 DEFAULT_PROFILE = 'digits'
+NEUTRAL = ('data.root', 'data.num_workers', 'data.download', 'data.cache_gb', 'data.eval_batch_size')   # they, and the engine, do not change what is computed
 PROFILE_ENV = 'FTERVIT_PROFILE'   # overrides every notebook's profile: the tests set it to `smoke`
 
-# %% ../nbs/00_profiles.ipynb #1e634c98
+# %% ../nbs/00_profiles.ipynb #b3af4c02
 def set_path(d: dict, path: str, value: Any) -> None:
     "Set `d['a']['b'] = value` for the dotted `path` 'a.b', making dictionaries on the way."
     *parents, last = path.split('.')
@@ -91,7 +93,7 @@ def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/p
                 ) -> Profile:
     """The validated profile `name`, or the one that the environment variable `FTERVIT_PROFILE` names.
 
-    Overrides other than the data's place (`data.root`, `data.num_workers`) rename the profile to `<name>-custom`
+    Overrides other than those that do not change what is computed (`NEUTRAL`, `engine.*`) rename the profile to `<name>-custom`
     (or to the override `name`), so that a private experiment never overwrites recorded results.
     Raises `FileNotFoundError` for an unknown name, `ValueError` for a key or value that does not fit.
     """
@@ -107,7 +109,7 @@ def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/p
     d.setdefault('name', path.stem)
     original = copy.deepcopy(d)
     for k, v in (overrides or {}).items(): set_path(d, k, v)
-    if any(k not in ('data.root', 'data.num_workers', 'name') for k in (overrides or {})) and d['name'] == original['name']:
+    if any(k not in (*NEUTRAL, 'name') and not k.startswith('engine.') for k in (overrides or {})) and d['name'] == original['name']:
         d['name'] += '-custom'
     try: return Profile.model_validate(d)
     except ValidationError as e: raise ValueError(f"profile {path}: {e}") from e

@@ -154,7 +154,7 @@ def check_settings(saved: dict, now: dict, path: Path) -> None:
     differ = [f"{k}: {a.get(k)!r} there, {b.get(k)!r} now" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
     if differ: raise ValueError(f"{path} was made with other settings ({'; '.join(differ[:4])}): delete it, or give the run another name")
 
-# %% ../nbs/05_training.ipynb #71aaaa3e
+# %% ../nbs/05_training.ipynb #291a35cd
 def describe(loaders: Loaders) -> dict[str, Any]:
     "What a checkpoint says about its data: preprocessing and class names."
     return dict(data=loaders.preprocessing, classes=list(loaders.classes))
@@ -189,8 +189,7 @@ def _train_epoch(engine: nn.Module, teacher: nn.Module | None, loaders: Loaders,
             sums += torch.stack(pending).cpu().double().sum(0)
             pending.clear()
             if not math.isfinite(sums[0]):
-                raise FloatingPointError(f"epoch {epoch}, batch {i + 1} of {n_batches}: the loss is not finite. Lower lr ({config.lr:g}) or clip_grad; "
-                                         f"the state after epoch {epoch - 1} is kept")
+                raise FloatingPointError(f"epoch {epoch}, batch {i + 1} of {n_batches}: the loss is not finite. Lower lr ({config.lr:g}) or clip_grad, and delete")
             speed = acc.num_processes*sums[2].item()/(time.perf_counter() - began)
             bar.set_postfix_str(f'epoch {epoch}, loss {sums[0]/sums[2]:.4f}, top-1 {100*sums[1]/sums[2]:.1f} %, {speed:.0f} images/s', refresh=False)
     return sums
@@ -222,6 +221,8 @@ def train(model: nn.Module,                   # FP32 model, or student in mode `
     n_batches = len(loaders.train)
     model.to(acc.device).train()
     if teacher is not None: teacher.to(acc.device).eval().requires_grad_(False)
+    for m in model.modules():   # a bias that is never added has no gradient to wait for
+        if isinstance(m, QuantLinear) and m.bias is not None and not m.bias_used: m.bias.requires_grad_(False)
     optimizer, scheduler = make_optimizer(model, config, -(-n_batches//config.grad_accum))
     settings = dict(phase=phase, seed=seed, config=config.model_dump(), provenance=provenance)
     history: list[dict[str, Any]] = []
@@ -232,6 +233,8 @@ def train(model: nn.Module,                   # FP32 model, or student in mode `
         optimizer.load_state_dict(state['optimizer'])
         scheduler.load_state_dict(state['scheduler'])
         history = json.loads(state['history'])
+        lost = [e for e in keep if e <= len(history) and not (out/'epochs'/f'{e:04d}.safetensors').is_file()]
+        if lost: raise ValueError(f"{out} did not keep the weights of epochs {lost}: delete it, or restart from epochs that it kept")
     engine, optimizer = acc.prepare(torch.compile(model) if compile else model, optimizer)
     with tqdm(total=config.epochs*n_batches, initial=len(history)*n_batches, desc=f'{phase}, seed {seed}', unit='batch', leave=False,
               mininterval=0.5, disable=not acc.is_main_process) as bar:
@@ -240,7 +243,7 @@ def train(model: nn.Module,                   # FP32 model, or student in mode `
             loaders.train.set_epoch(epoch)
             began = time.perf_counter()
             try: sums = _train_epoch(engine, teacher, loaders, config, optimizer, scheduler, acc, epoch, bar)
-            except FloatingPointError as e: raise FloatingPointError(f"{phase}, seed {seed}, {e} in {last}") from None
+            except FloatingPointError as e: raise FloatingPointError(f"{phase}, seed {seed}, {e} {out}: a run does not go on under other settings") from None
             seconds = time.perf_counter() - began
             loss, hits, n = acc.reduce(sums.float().to(acc.device)).tolist()
             val = evaluate(model, loaders.val, accelerator=acc)
@@ -257,7 +260,7 @@ def train(model: nn.Module,                   # FP32 model, or student in mode `
     acc.free_memory()
     return pd.DataFrame(history)
 
-# %% ../nbs/05_training.ipynb #feb5cd81
+# %% ../nbs/05_training.ipynb #50626687
 class Run:
     "The stages of one seed of a profile. Raises `ValueError` on construction for a section that does not fit its schema."
     def __init__(self, p: Profile, seed: int, out: Path | None = None, accelerator: Accelerator | None = None):
@@ -315,6 +318,7 @@ class Run:
         results['phase2'] = results['restarts'][str(self.restarts[-1])] if self.restarts else results['phase1']
         results |= sizes(teacher, student)
         if self.acc.is_main_process: save_json(results, self.out/'results.json')
+        self.acc.wait_for_everyone()   # the others read it
         return results
 
 
@@ -377,14 +381,15 @@ def train_seeds(p: Profile,                              # profile
         for r in runs: r()
     return [load_json(r.out/'results.json') for r in runs]
 
-# %% ../nbs/05_training.ipynb #30c4e55c
+# %% ../nbs/05_training.ipynb #92e437d8
 def parse_set(pairs: list[str]) -> dict[str, Any]:
     "`['a.b=1', 'c=x']` as `{'a.b': 1, 'c': 'x'}`; values are read as YAML. Raises `ValueError` for an entry without '='."
     out = {}
     for pair in pairs:
         key, eq, value = pair.partition('=')
         if not eq: raise ValueError(f"--set {pair!r}: expected key=value, e.g. phase1.epochs=50")
-        out[key] = yaml.safe_load(value)
+        try: out[key] = json.loads(value)      # YAML takes 1e-4 for a word
+        except ValueError: out[key] = yaml.safe_load(value)
     return out
 
 

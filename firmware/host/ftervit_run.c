@@ -32,6 +32,7 @@ static const char *load_picture(const char *path, ftv_image *p) {
     p->stride = (size_t)p->width * (size_t)channels;
     return NULL;
 }
+static void free_picture(ftv_image *p) { stbi_image_free((void *)(uintptr_t)p->data); }
 #else
 /* Without stb_image.h: binary PGM (P5) and PPM (P6) with 8 bits. */
 static const char *load_picture(const char *path, ftv_image *p) {
@@ -46,10 +47,12 @@ static const char *load_picture(const char *path, ftv_image *p) {
         return "not a binary PGM or PPM with 8 bits (build with libstb-dev installed for JPEG and PNG)";
     p->format = kind == '5' ? FTV_GREY8 : FTV_RGB888;
     p->stride = (size_t)p->width * (kind == '5' ? 1 : 3);
-    if (bytes - (size_t)at - 1 < p->stride * (size_t)p->height) return "truncated";
+    if (bytes <= (size_t)at || bytes - (size_t)at - 1 < p->stride * (size_t)p->height) return "truncated";
     p->data = d + at + 1;
     return NULL;
 }
+
+static void free_picture(ftv_image *p) { (void)p; } /* stays mapped */
 #endif
 
 typedef struct {
@@ -84,6 +87,7 @@ static int classify(ftv_session *s, const char *path, int top, float *logits, ui
     }
     profile *p = s->options.stage_context;
     ftv_status status = ftv_preprocess(s, &photo, pixels);
+    free_picture(&photo);
     if (p) p->last = platform_count().total;
     if (!status) status = ftv_run_u8(s, pixels, logits);
     if (!status) status = ftv_top_k(logits, s->model->classes, top, best);

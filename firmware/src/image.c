@@ -101,6 +101,7 @@ ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) 
     axis h = {p->width, scaled, radius}, v = {p->height, scaled, radius};
     if (m->crop == FTV_CROP_CENTER && h.in < v.in) v.out = (int)((int64_t)scaled * v.in / h.in);
     if (m->crop == FTV_CROP_CENTER && h.in > v.in) h.out = (int)((int64_t)scaled * h.in / v.in);
+    if (h.out > 1 << 24 || v.out > 1 << 24) return FTV_ERR_ARGUMENT; /* a line, enlarged: sums of coordinates leave 32 bits */
     const int left = half_to_even(h.out - size), top = half_to_even(v.out - size);
 
     const size_t row_bytes = (size_t)size * (size_t)channels, ring = (size_t)most_taps(v), h_taps = (size_t)most_taps(h);
