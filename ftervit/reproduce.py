@@ -435,7 +435,7 @@ def notebook_index(profile: str = DEFAULT_PROFILE) -> str:
                      'again': f'`ftervit-reproduce --only {f.stem}`' if products else ''})
     return markdown_table(pd.DataFrame(rows))
 
-# %% ../nbs/10_reproduce.ipynb #b9900582
+# %% ../nbs/10_reproduce.ipynb #441d3849
 def _publishable(output: Any, notebook: str) -> bool:
     "Whether a cell's output belongs into a committed notebook. Raises `ValueError` for one that names this machine's folders."
     if output.get('name') == 'stderr' or 'application/vnd.jupyter.widget-view+json' in output.get('data', {}): return False
@@ -456,6 +456,7 @@ def publish(p: Profile) -> None:
         cells = [c for c in ran.cells if 'injected-parameters' not in c.metadata.get('tags', [])]
         for c, r in zip(nb.cells, cells, strict=True):
             if c.cell_type == 'code': c.outputs = [o for o in r.outputs if _publishable(o, f.stem)]
+        nb.metadata.pop('widgets', None)   # the state of progress bars
         with atomic_write(f, 'w') as out: nbformat.write(nb, out)
         nbdev_clean(str(f))
     for name in ('teacher', 'student'):
