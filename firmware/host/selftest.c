@@ -4,45 +4,31 @@
  * of every stage's bits: two machines agree when these lines do. Compares with the file's golden tensors, within its
  * tolerance. Exit status 0, or 1 with the first value that differs. Runs on the host and in the emulator. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bits.h"
 #include "ftervit.h"
-#include "gguf.h"
+#include "golden.h"
 #include "platform.h"
 
 typedef struct {
-    ftv_gguf file;
-    float tolerance; /* share of the golden tensor's largest value */
-    int compared, wrong;
+    ftv_golden golden;
     bool count;
     platform_count_t last, stages[FTV_STAGES];
 } report;
 
-static void compare(report *r, const char *name, const float *data, int rows, int cols, int stride) {
-    ftv_tensor t;
-    float top = 0.0f, worst = 0.0f;
-    int at = 0;
-    if (!ftv_gguf_tensor(&r->file, name, &t) || t.type != FTV_TENSOR_F32 || t.bytes != (size_t)rows * (size_t)cols * 4) return;
-    for (int i = 0; i < rows * cols; i++) {
-        float want = ftv_load_f32(t.data + 4 * (size_t)i),
-              d = fabsf(data[(size_t)(i / cols) * (size_t)stride + (size_t)(i % cols)] - want);
-        top = fabsf(want) > top ? fabsf(want) : top;
-        if (!(d <= worst)) worst = d, at = i;
-    }
-    r->compared++;
-    bool ok = worst <= r->tolerance * top;
-    printf("  %-12s largest difference %.3g of %.3g%s\n", name, (double)worst, (double)top,
-           worst == 0.0f ? " (bit-identical)"
-           : ok          ? ""
-                         : " WRONG");
-    if (!ok && !r->wrong++)
-        printf("first wrong: %s[%d] got %.9g want %.9g\n", name, at,
-               (double)data[(size_t)(at / cols) * (size_t)stride + (size_t)(at % cols)],
-               (double)ftv_load_f32(t.data + 4 * (size_t)at));
+static void compare(report *r, ftv_stage stage, int block, const float *data, int rows, int cols, int stride) {
+    ftv_golden_result g;
+    if (!ftv_golden_compare(&r->golden, &g, stage, block, data, rows, cols, stride)) return;
+    printf("  %-12s largest difference %.3g of %.3g%s\n", g.name, (double)g.largest_difference, (double)g.largest,
+           g.first < 0 ? " (bit-identical)"
+           : g.ok      ? ""
+                       : " WRONG");
+    if (!g.ok && r->golden.wrong == 1)
+        printf("first wrong: %s[%d] got %.9g want %.9g\n", g.name, g.worst, (double)ftv_bits_float(g.got[1]),
+               (double)ftv_bits_float(g.want[1]));
 }
 
 static void on_stage(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int stride) {
@@ -50,26 +36,9 @@ static void on_stage(void *context, ftv_stage stage, int block, const float *dat
     platform_count_t now = platform_count();
     r->stages[stage].total += now.total - r->last.total;
     r->stages[stage].soft_float += now.soft_float - r->last.soft_float;
-    uint32_t crc = 0;
-    for (int i = 0; i < rows; i++) crc = ftv_crc32(crc, data + (size_t)i * (size_t)stride, (size_t)cols * sizeof(float));
-    printf("%-10s %3d %08" PRIx32 "\n", ftv_stage_text(stage), block, crc);
-    char name[32] = "golden.embed";
-    if (stage == FTV_STAGE_BLOCK) snprintf(name, sizeof name, "golden.blocks.%d", block);
-    if (stage == FTV_STAGE_HEAD) strcpy(name, "golden.logits");
-    if (stage == FTV_STAGE_EMBED || stage == FTV_STAGE_BLOCK || stage == FTV_STAGE_HEAD)
-        compare(r, name, data, rows, cols, stride);
+    printf("%-10s %3d %08" PRIx32 "\n", ftv_stage_text(stage), block, ftv_stage_crc(data, rows, cols, stride));
+    compare(r, stage, block, data, rows, cols, stride);
     r->last = platform_count();
-}
-
-static uint8_t *picture(const report *r, const ftv_model *m) {
-    ftv_tensor t;
-    const size_t n = (size_t)m->image_size * (size_t)m->image_size * (size_t)m->channels;
-    uint8_t *p = malloc(n);
-    if (p && ftv_gguf_tensor(&r->file, "golden.input", &t) && t.type == FTV_TENSOR_I8 && t.bytes == n)
-        return memcpy(p, t.data, n);
-    uint32_t seed = 1;
-    for (size_t i = 0; p && i < n; i++) p[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
-    return p;
 }
 
 static void print_counts(const report *r, const ftv_model *m) {
@@ -116,11 +85,7 @@ int main(int argc, char **argv) {
         printf("%s: %s: %s\n", path, ftv_status_text(status), model.error);
         return 2;
     }
-    char error[FTV_ERROR_BYTES];
-    ftv_value v;
-    ftv_gguf_open(&r.file, file, bytes, error);
-    r.tolerance =
-        ftv_gguf_value(&r.file, "ftervit.golden.tolerance", &v) && v.type == GGUF_F32 && !v.array ? ftv_load_f32(v.value) : 0.0f;
+    ftv_golden_open(&r.golden, &model);
     if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers)))
         options.parallel_for = platform_pool_run;
     options.on_stage = on_stage;
@@ -128,7 +93,8 @@ int main(int argc, char **argv) {
     size_t arena_bytes = ftv_arena_bytes(&model, &options);
     void *arena = malloc(arena_bytes ? arena_bytes : 1);
     float *logits = malloc((size_t)model.classes * sizeof *logits);
-    uint8_t *input = picture(&r, &model);
+    uint8_t *input = malloc((size_t)model.image_size * (size_t)model.image_size * (size_t)model.channels);
+    if (input) ftv_golden_picture(&r.golden, &model, input);
     ftv_session session;
     status = arena && logits && input ? ftv_start(&session, &model, &options, arena, arena_bytes) : FTV_ERR_MEMORY;
     r.last = platform_count();
@@ -142,6 +108,6 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (r.count) print_counts(&r, &model);
-    printf("%s: %d golden tensors compared, %d wrong\n", r.wrong ? "FAILED" : "ok", r.compared, r.wrong);
-    return r.wrong != 0;
+    printf("%s: %d golden tensors compared, %d wrong\n", r.golden.wrong ? "FAILED" : "ok", r.golden.compared, r.golden.wrong);
+    return r.golden.wrong != 0;
 }

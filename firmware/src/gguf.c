@@ -174,10 +174,15 @@ ftv_status ftv_gguf_open(ftv_gguf *g, const void *data, size_t bytes, char *erro
     if (c.bad) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "the file ends inside its header");
     size_t data_at = (c.at + g->alignment - 1) & ~(size_t)(g->alignment - 1);
     if (data_at > bytes) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "the file ends before its tensor data");
-    g->data_at = data_at;
+    g->data_at = g->end = data_at;
     c.at = g->tensors_at;
-    for (uint64_t i = 0; i < g->tensors; i++)
+    for (uint64_t i = 0; i < g->tensors; i++) {
         if (!take_tensor(g, &c, &name, &n, &t)) return FTV_ERR_FORMAT;
+        const size_t end = (size_t)(t.data - g->data) + t.bytes;
+        g->end = end > g->end ? end : g->end;
+    }
+    const size_t padding = -(g->end - data_at) & (g->alignment - 1);
+    g->end += padding < bytes - g->end ? padding : bytes - g->end;
     return FTV_OK;
 }
 

@@ -4,39 +4,22 @@
 #include "bits.h"
 #include "ftervit.h"
 #include "math32.h"
+#include "pixels.h"
 
 enum { PRECISION_BITS = 22, MAX_SIDE = 16384 }; /* of resampling weights, as in Pillow */
 
 /* ---- pixels ---- */
 
-static void load_rgb(const ftv_image *p, int x, int y, uint8_t rgb[3]) {
-    const uint8_t *row = p->data + (size_t)y * p->stride;
-    if (p->format == FTV_GREY8)
-        rgb[0] = rgb[1] = rgb[2] = row[x];
-    else if (p->format == FTV_RGB888)
-        memcpy(rgb, row + 3 * (size_t)x, 3);
-    else {
-        const uint8_t *b = row + 2 * (size_t)x;
-        unsigned v = p->format == FTV_RGB565_LE ? b[0] | (unsigned)b[1] << 8 : b[1] | (unsigned)b[0] << 8;
-        unsigned r = v >> 11, g = v >> 5 & 63, bl = v & 31;
-        rgb[0] = (uint8_t)(r << 3 | r >> 2);
-        rgb[1] = (uint8_t)(g << 2 | g >> 4);
-        rgb[2] = (uint8_t)(bl << 3 | bl >> 2);
-    }
-}
-
 /* One pixel in the model's channels: 3 (colour), or the luma (ITU-R 601) in every channel of another count. */
 static void load_pixel(const ftv_image *p, int x, int y, uint8_t *out, int channels) {
     uint8_t rgb[3];
-    load_rgb(p, x, y, rgb);
+    ftv_load_rgb(p, x, y, rgb);
     if (channels == 3)
         memcpy(out, rgb, 3);
     else
         memset(out, p->format == FTV_GREY8 ? rgb[0] : (int)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16),
                (size_t)channels);
 }
-
-static size_t pixel_bytes(ftv_pixels f) { return f == FTV_GREY8 ? 1 : f == FTV_RGB888 ? 3 : 2; }
 
 /* ---- resampling: Pillow's antialiased filters, positions in exact integers, weights from binary32 ---- */
 
@@ -90,7 +73,7 @@ static int half_to_even(int n) { return n / 2 + (n & n >> 1 & 1); }
 ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) {
     if (!s || !s->arena || !p || !p->data || !picture || (unsigned)p->format > FTV_RGB565_BE) return FTV_ERR_ARGUMENT;
     if (p->width < 1 || p->height < 1 || p->width > MAX_SIDE || p->height > MAX_SIDE ||
-        p->stride / pixel_bytes(p->format) < (size_t)p->width)
+        p->stride / ftv_pixel_bytes(p->format) < (size_t)p->width)
         return FTV_ERR_ARGUMENT;
     const ftv_model *m = s->model;
     const int size = m->image_size, channels = m->channels,

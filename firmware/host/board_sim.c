@@ -1,0 +1,171 @@
+/* board-sim [MODEL.gguf]: the board's program on this computer, behind a pseudo-terminal whose path is printed first. */
+#define _XOPEN_SOURCE 700
+#define _DEFAULT_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "draw.h"
+#include "platform.h"
+
+static volatile sig_atomic_t stopped;
+static void on_signal(int number) {
+    (void)number;
+    stopped = 1;
+}
+
+typedef struct {
+    int in, out;
+    const char *screen; /* file for what the screen shows, or NULL */
+    size_t memory;      /* what may still be allocated */
+} host;
+
+static void host_write(void *context, const void *bytes, size_t n) {
+    host *h = context;
+    for (const char *p = bytes; n && !stopped;) {
+        const ssize_t sent = write(h->out, p, n);
+        if (sent > 0)
+            p += sent, n -= (size_t)sent;
+        else if (sent < 0 && errno == EAGAIN) /* the other end does not read: wait for it, a board would drop */
+            poll(&(struct pollfd){.fd = h->out, .events = POLLOUT}, 1, 100);
+        else if (sent < 0 && errno != EINTR)
+            return;
+    }
+}
+
+static uint64_t host_microseconds(void *context) {
+    (void)context;
+    return platform_count().total / 1000;
+}
+
+static void *host_allocate(void *context, size_t bytes) {
+    host *h = context;
+    size_t *p = bytes <= h->memory ? aligned_alloc(16, ((bytes + 15) & ~(size_t)15) + 16) : NULL;
+    if (!p) return NULL;
+    h->memory -= bytes;
+    *p = bytes;
+    return p + 16 / sizeof *p;
+}
+
+static void host_release(void *context, void *memory) {
+    host *h = context;
+    size_t *p = (size_t *)memory - 16 / sizeof *p;
+    h->memory += *p;
+    free(p);
+}
+
+/* To a temporary file, then renamed: a reader sees whole pictures. */
+static void host_show(void *context, const uint8_t *pixels) {
+    const host *h = context;
+    char temporary[1024];
+    if (snprintf(temporary, sizeof temporary, "%s.tmp", h->screen) >= (int)sizeof temporary) return;
+    FILE *f = fopen(temporary, "wb");
+    bool ok = f && fprintf(f, "P6\n%d %d\n255\n", FTV_SCREEN, FTV_SCREEN) > 0;
+    for (int i = 0; ok && i < FTV_SCREEN * FTV_SCREEN; i++) {
+        const unsigned v = (unsigned)pixels[2 * i] << 8 | pixels[2 * i + 1], r = v >> 11, g = v >> 5 & 63, b = v & 31;
+        const uint8_t rgb[3] = {(uint8_t)(r << 3 | r >> 2), (uint8_t)(g << 2 | g >> 4), (uint8_t)(b << 3 | b >> 2)};
+        ok = fwrite(rgb, 1, 3, f) == 3;
+    }
+    if (f && fclose(f)) ok = false;
+    if (!ok || rename(temporary, h->screen)) fprintf(stderr, "board-sim: cannot write %s\n", h->screen);
+}
+
+/* A raw pseudo-terminal; its own end stays open in *slave, so that clients may come and go. */
+static int open_terminal(int *slave) {
+    struct termios t;
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master < 0 || grantpt(master) || unlockpt(master)) return -1;
+    const char *path = ptsname(master);
+    if (!path || (*slave = open(path, O_RDWR | O_NOCTTY)) < 0 || tcgetattr(*slave, &t)) return -1;
+    cfmakeraw(&t);
+    if (tcsetattr(*slave, TCSANOW, &t) || fcntl(master, F_SETFL, O_NONBLOCK)) return -1;
+    printf("%s\n", path);
+    return fflush(stdout) ? -1 : master;
+}
+
+static int usage(const char *why) {
+    fprintf(stderr,
+            "board-sim: %s\n"
+            "usage: board-sim [MODEL.gguf] [--image SCREEN.ppm] [--stdio] [--idle-seconds S] [--threads N] [--kernels NAME]\n"
+            "                 [--attention f32|int8] [--memory BYTES]\n"
+            "  prints the path of a pseudo-terminal and answers on it as the board does (esp32s3/PROTOCOL.md), until SIGTERM\n"
+            "  --image          keeps what the board's screen shows in this file\n"
+            "  --stdio          standard input and output instead, until the input ends\n"
+            "  --idle-seconds   ends after S seconds without a request\n"
+            "  --memory         what the board has (8388608)\n",
+            why);
+    return 2;
+}
+
+int main(int argc, char **argv) {
+    static ftv_app app;
+    host h = {.in = 0, .out = 1, .memory = 8u << 20};
+    ftv_board board = {.context = &h,
+                       .name = "host",
+                       .write = host_write,
+                       .microseconds = host_microseconds,
+                       .allocate = host_allocate,
+                       .release = host_release};
+    ftv_options options = {0};
+    const char *path = NULL;
+    bool stdio = false;
+    double idle = 0;
+    for (int i = 1; i < argc; i++) {
+        const bool more = i + 1 < argc;
+        if (!strcmp(argv[i], "--stdio"))
+            stdio = true;
+        else if (!strcmp(argv[i], "--image") && more)
+            h.screen = argv[++i];
+        else if (!strcmp(argv[i], "--idle-seconds") && more)
+            idle = atof(argv[++i]);
+        else if (!strcmp(argv[i], "--threads") && more)
+            options.workers = atoi(argv[++i]);
+        else if (!strcmp(argv[i], "--kernels") && more)
+            options.kernels = argv[++i];
+        else if (!strcmp(argv[i], "--memory") && more)
+            h.memory = (size_t)strtoull(argv[++i], NULL, 10);
+        else if (!strcmp(argv[i], "--attention") && more && (!strcmp(argv[i + 1], "int8") || !strcmp(argv[i + 1], "f32")))
+            options.attention = strcmp(argv[++i], "int8") ? FTV_ATTENTION_F32 : FTV_ATTENTION_INT8;
+        else if (argv[i][0] == '-' || path)
+            return usage(argv[i]);
+        else
+            path = argv[i];
+    }
+    if (h.screen) board.show = host_show;
+    signal(SIGTERM, on_signal);
+    signal(SIGINT, on_signal);
+    signal(SIGPIPE, SIG_IGN);
+    size_t bytes = 0;
+    const void *file = path ? platform_file(path, &bytes) : NULL;
+    if (path && !file) return usage("cannot read the model file");
+    if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers)))
+        options.parallel_for = platform_pool_run;
+    if (file)
+        ftv_app_start(&app, &board, file, bytes, &options);
+    else
+        ftv_app_start_without(&app, &board, "no model file was given");
+    int slave = -1;
+    if (!stdio && (h.in = h.out = open_terminal(&slave)) < 0) return usage("no pseudo-terminal can be opened");
+    while (!stopped) {
+        uint8_t buffer[4096];
+        const int ready = poll(&(struct pollfd){.fd = h.in, .events = POLLIN}, 1, idle > 0 ? (int)(idle * 1000) : -1);
+        if (!ready) break;
+        const ssize_t n = ready > 0 ? read(h.in, buffer, sizeof buffer) : -1;
+        if (n > 0)
+            ftv_app_receive(&app, buffer, (size_t)n);
+        else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+            break;
+    }
+    ftv_app_stop(&app);
+    platform_pool_stop(options.parallel_context);
+    if (slave >= 0) close(slave), close(h.in);
+    return 0;
+}
