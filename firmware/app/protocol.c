@@ -28,8 +28,11 @@ static void end_piece(encoder *e) {
 }
 static void encode(encoder *e, const uint8_t *bytes, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        if (bytes[i]) put(e, bytes[i]);
-        if (!bytes[i] || e->at - e->length_at == 255) end_piece(e);
+        if (e->at - e->length_at == 255) end_piece(e); /* full, and not the last */
+        if (bytes[i])
+            put(e, bytes[i]);
+        else
+            end_piece(e);
     }
 }
 
