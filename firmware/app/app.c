@@ -95,8 +95,7 @@ static void on_stage(void *context, ftv_stage stage, int block, const float *dat
 }
 
 void ftv_app_trigger(ftv_app *a, bool high) {
-    if (a->board->trigger)
-        a->board->trigger(a->board->context, a->trigger == FTV_TRIGGER_AUTO ? high : a->trigger == FTV_TRIGGER_ON);
+    if (a->board->trigger) a->board->trigger(a->board->context, a->trigger ? a->trigger == 1 : high);
 }
 
 bool ftv_app_forward(ftv_app *a, uint64_t *us, uint64_t *cycles) {

@@ -58,7 +58,7 @@ struct ftv_app {
     ftv_image photo;
     bool is_pixels; /* the model's input as it is */
 
-    enum { FTV_TRIGGER_AUTO, FTV_TRIGGER_ON, FTV_TRIGGER_OFF } trigger;
+    int trigger; /* 0 automatic, 1 high, 2 low */
     bool camera;
     struct ftv_golden *golden; /* while selftest runs */
 

@@ -93,7 +93,7 @@ static ftv_event finish_frame(ftv_receiver *r, ftv_frame *f) {
     return FTV_FRAME;
 }
 
-static void begin(ftv_receiver *r, int state) {
+static void begin(ftv_receiver *r, ftv_receiving state) {
     r->used = 0;
     r->unprintable = r->too_long = false;
     r->state = state;

@@ -34,10 +34,12 @@ typedef struct {
 /* The frame as it goes over the wire, delimiters included; its length, or 0 when `room` or FTV_MAX_PAYLOAD is too small. */
 size_t ftv_frame_encode(uint8_t *wire, size_t room, const ftv_frame *frame);
 
+typedef enum { FTV_AT_DELIMITER, FTV_IN_FRAME, FTV_IN_TEXT } ftv_receiving;
+
 typedef struct {
     uint8_t buffer[FTV_MAX_WIRE];
     size_t used;
-    enum { FTV_AT_DELIMITER, FTV_IN_FRAME, FTV_IN_TEXT } state;
+    ftv_receiving state;
     bool unprintable, too_long;
     const char *why; /* of the last refusal */
 } ftv_receiver;      /* zeroed: ready, as after a delimiter */

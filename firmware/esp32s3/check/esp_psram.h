@@ -1,0 +1,3 @@
+#pragma once
+#include <stdbool.h>
+bool esp_psram_is_initialized(void);

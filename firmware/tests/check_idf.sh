@@ -1,0 +1,36 @@
+#!/bin/sh
+# check_idf.sh WARNINGS XTENSA-SPECS : esp32s3/main compiles with every compiler here, against declarations of the ESP-IDF interfaces
+# that it uses (esp32s3/check), with all parts and with none; the options that it reads are in Kconfig, sdkconfig.defaults says what
+# the C files rely on, and the partitions fit.
+set -eu
+fail() { echo "FAILED: ESP-IDF project: $1"; exit 1; }
+board=esp32s3; compilers=0
+for cc in gcc clang xtensa-lx106-elf-gcc; do
+    specs=
+    case $cc in xtensa*) [ -n "$2" ] && specs=--specs=$2;; esac
+    if ! command -v $cc > /dev/null || { [ $cc = xtensa-lx106-elf-gcc ] && [ -z "$specs" ]; }; then echo "skipped: $cc is not installed"; continue; fi
+    for parts in -DCHECK_ON -DCHECK_OFF; do
+        for f in $board/main/*.c app/*.c; do
+            $cc -std=gnu17 -fsyntax-only $1 -Wstrict-prototypes $specs $parts -I$board/check -I$board/main -Iinclude -Isrc -Iapp $f || fail "$cc $parts $f"
+        done
+    done
+    compilers=$((compilers + 1))
+done
+[ $compilers -gt 0 ] || fail "no compiler"
+for option in $(grep -ho 'CONFIG_FTV_[A-Z0-9_]*' $board/main/*.[ch] $board/check/sdkconfig.h $board/components/ftervit/CMakeLists.txt | sort -u); do
+    cat $board/main/Kconfig.projbuild $board/components/ftervit/Kconfig | grep -q "config ${option#CONFIG_}\$" || fail "$option is not in Kconfig"
+done
+for f in $(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt); do [ -f $board/main/$f ] || fail "main/CMakeLists.txt names $f"; done
+[ "$(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt | wc -w)" = "$(ls $board/main/*.c | wc -l)" ] || fail "main/CMakeLists.txt leaves a file out"
+end=$((0x9000)); size=0; model=0 # behind the partition table
+while IFS=', ' read -r name type subtype offset size _; do
+    case $name in ''|\#*) continue;; esac
+    [ $((offset)) -ge $end ] || fail "partition $name at $offset begins before the last ends"
+    [ $((offset % 0x1000)) = 0 ] && [ $((size % 0x1000)) = 0 ] || fail "partition $name is not aligned to sectors"
+    case $type/$name in app/*|*/model) [ $((offset % 0x10000)) = 0 ] && [ $((size % 0x10000)) = 0 ] || fail "partition $name is not aligned to 64 KiB pages";; esac
+    [ $name != model ] || model=$((size))
+    end=$((offset + size))
+done < $board/partitions.csv
+[ $end -le $((8 << 20)) ] || fail "the partitions end at $end, the flash at $((8 << 20))"
+[ $model -ge 6090000 ] || fail "the model partition has $model bytes; the largest published model takes 6.09 MB"
+echo "ok: ESP-IDF project: $compilers compilers without warnings, options, partitions ($((model >> 10)) KiB for the model)"
