@@ -5,6 +5,9 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "bits.h"
+#include "simd.h"
+
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"))), apply_to = function)
 #else
@@ -71,46 +74,64 @@ static inline void vi_transpose(vi row[16]) {
     }
 }
 
-/* 16 activations to the order of the codes; their sum */
-static inline int32_t pack_block(int8_t *out, const int8_t *in) {
-    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)in);
-    _mm_storeu_si128((__m128i *)(void *)out, _mm_shuffle_epi8(x, _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0)));
-    const __m128i s = _mm_sad_epu8(_mm_xor_si128(x, _mm_set1_epi8(-128)), _mm_setzero_si128());
-    return _mm_cvtsi128_si32(s) + _mm_extract_epi16(s, 4) - 16 * 128;
+/* `blocks` times 16 activations to the order of the codes; their sum */
+static inline int32_t pack_blocks(int8_t *out, const int8_t *in, int blocks) {
+    const __m128i order = _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const __m512i orders = _mm512_broadcast_i32x4(order), ones = _mm512_set1_epi8(1);
+    __m512i sum = _mm512_setzero_si512();
+    for (; blocks >= 4; blocks -= 4, in += 64, out += 64) {
+        const __m512i x = _mm512_loadu_si512(in);
+        _mm512_storeu_si512(out, _mm512_shuffle_epi8(x, orders));
+        sum = _mm512_dpbusd_epi32(sum, ones, x);
+    }
+    for (; blocks; blocks--, in += 16, out += 16) {
+        const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)in);
+        _mm_storeu_si128((__m128i *)(void *)out, _mm_shuffle_epi8(x, order));
+        sum = _mm512_dpbusd_epi32(sum, ones, _mm512_zextsi128_si512(x));
+    }
+    return _mm512_reduce_add_epi32(sum);
 }
 
-/* The product, written out: left to themselves, compilers spill the accumulators. */
+/* Instructions written out where compilers would keep more in registers than there are, and spill the sums. */
 static inline vi dot(vi acc, vi codes, vi x) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(x));
     return acc;
 }
+typedef int32_t memory __attribute__((vector_size(64), aligned(4), may_alias));
+#define SHIFTED(p, n, to) __asm__("vpsrld $" #n ", %1, %0" : "=v"(to) : "m"(*(const memory *)(const void *)(p)))
 
-static inline __attribute__((always_inline)) void accumulate(const int n, vi acc[TOKENS][VECTORS], const uint32_t *tile,
-                                                             const int8_t *x, size_t stride, int blocks) {
+/* The codes at bits [n, n + 2) of every byte, for all tokens */
+#define STEP(n)                                                                                                                  \
+    do {                                                                                                                         \
+        vi code[VECTORS];                                                                                                        \
+        UNROLL                                                                                                                   \
+        for (int v = 0; v < VECTORS; v++) {                                                                                      \
+            SHIFTED(tile + v * LANES, n, code[v]);                                                                               \
+            code[v] &= mask;                                                                                                     \
+        }                                                                                                                        \
+        UNROLL                                                                                                                   \
+        for (int t = 0; t < tokens; t++) {                                                                                       \
+            const vi b = vi_set((int32_t)ftv_load_u32(x + (size_t)t * stride + 2 * n));                                          \
+            UNROLL                                                                                                               \
+            for (int v = 0; v < VECTORS; v++) acc[t][v] = dot(acc[t][v], code[v], b);                                            \
+        }                                                                                                                        \
+    } while (0)
+
+INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
     const vi mask = vi_set(0x03030303);
-    for (; blocks; blocks--, tile += VECTORS * LANES, x += 16)
-#pragma GCC unroll 4
-        for (int s = 0; s < 4; s++) {
-            vi code[VECTORS];
-#pragma GCC unroll 4
-            for (int v = 0; v < VECTORS; v++)
-                code[v] = (vi)_mm512_srli_epi32((__m512i)vi_load(tile + v * LANES), (unsigned)(2 * s)) & mask;
-#pragma GCC unroll 6
-            for (int t = 0; t < n; t++) {
-                int32_t four;
-                memcpy(&four, x + (size_t)t * stride + 4 * s, 4);
-                const vi b = vi_set(four);
-#pragma GCC unroll 4
-                for (int v = 0; v < VECTORS; v++) acc[t][v] = dot(acc[t][v], code[v], b);
-            }
-        }
+    for (; blocks; blocks--, tile += VECTORS * LANES, x += 16) {
+        STEP(0);
+        STEP(2);
+        STEP(4);
+        STEP(6);
+    }
 }
 
 static uint64_t peak(uint32_t rounds) {
     vi acc[24], codes = vi_set(0x01000102), x = vi_set(0x11223344);
     for (int i = 0; i < 24; i++) acc[i] = vi_set(i);
     for (uint32_t r = 0; r < rounds; r++)
-#pragma GCC unroll 24
+        UNROLL
         for (int i = 0; i < 24; i++) acc[i] = dot(acc[i], codes, x);
     for (int i = 0; i < 24; i++) __asm__ volatile("" ::"v"(acc[i]));
     return (uint64_t)rounds * 24 * 64;

@@ -11,8 +11,8 @@
  * Float operations keep the order that math32.h states, so every width gives the same bits. */
 #include "math32.h"
 #include "packing.h"
+#include "simd.h"
 
-#define INLINE static inline __attribute__((always_inline))
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 #define FN(name) JOIN(name, KERNELS)
@@ -239,88 +239,84 @@ static void FN(pack_tile)(uint32_t *tile, uint32_t *words, const ftv_matrix *w, 
 static void FN(pack_tokens)(int8_t *packed, int32_t *minus_sum, const int8_t *x, size_t x_stride, int cols, int tokens) {
     const int whole = cols / BLOCK;
     for (int t = 0; t < tokens; t++, x += x_stride) {
-        int32_t sum = 0;
-        for (int b = 0; b < whole; b++, packed += BLOCK) sum += pack_block(packed, x + b * BLOCK);
+        int32_t sum = pack_blocks(packed, x, whole);
+        packed += whole * BLOCK;
         if (cols % BLOCK) {
             int8_t rest[BLOCK] = {0};
             memcpy(rest, x + whole * BLOCK, (size_t)(cols % BLOCK));
-            sum += pack_block(packed, rest);
+            sum += pack_blocks(packed, rest, 1);
             packed += BLOCK;
         }
         minus_sum[t] = -sum;
     }
 }
 
+/* Where a tile's sums go: as they are, or y = sum * (x_scale * scale) (+ bias) */
 typedef struct {
-    int32_t *acc; /* NULL: y */
-    float *y;
+    void *out; /* int32 or binary32 [tokens][stride] */
     const float *x_scale, *bias;
     size_t stride;
     float scale;
-    int rows;
 } FN(target);
+enum { SUMS, SCALED, BIASED };
 
-INLINE void FN(finish)(const int n, vi acc[TOKENS][VECTORS], const FN(target) * out, int token, int row) {
-    const bool whole = row + ROWS <= out->rows;
-    for (int t = 0; t < n; t++) {
-        const size_t at = (size_t)(token + t) * out->stride + (size_t)row;
-        if (out->acc) {
-            if (whole)
-                for (int v = 0; v < VECTORS; v++) vi_store(out->acc + at + v * LANES, acc[t][v]);
-            else
-                memcpy(out->acc + at, acc[t], (size_t)(out->rows - row) * sizeof(int32_t));
-            continue;
-        }
-        const vf s = vf_set(out->x_scale[token + t] * out->scale);
-        if (whole) {
-            for (int v = 0; v < VECTORS; v++) {
-                const vf y = vi_to_vf(acc[t][v]) * s;
-                vf_store(out->y + at + v * LANES, out->bias ? y + vf_load(out->bias + row + v * LANES) : y);
-            }
-        } else {
-            float y[ROWS];
-            for (int v = 0; v < VECTORS; v++) vf_store(y + v * LANES, vi_to_vf(acc[t][v]) * s);
-            for (int r = 0; row + r < out->rows; r++) out->y[at + (size_t)r] = out->bias ? y[r] + out->bias[row + r] : y[r];
-        }
-    }
-}
-
-INLINE void FN(tile)(const int n, const uint32_t *tile, const int8_t *x, size_t stride, int blocks, const int32_t *minus_sum,
-                     const FN(target) * out, int token, int row) {
+INLINE void FN(tile)(const int kind, const int n, const uint32_t *tile, const int8_t *x, size_t stride, int blocks,
+                     const int32_t *minus_sum, const FN(target) * to) {
     vi acc[TOKENS][VECTORS];
-    for (int t = 0; t < n; t++)
+    UNROLL
+    for (int t = 0; t < n; t++) {
+        UNROLL
         for (int v = 0; v < VECTORS; v++) acc[t][v] = vi_set(minus_sum[t]);
+    }
     accumulate(n, acc, tile, x, stride, blocks);
-    FN(finish)(n, acc, out, token, row);
+    const float *const x_scale = to->x_scale, *const bias = to->bias;
+    const float scale = to->scale;
+    const size_t row = to->stride;
+    float *out = to->out;
+    UNROLL
+    for (int t = 0; t < n; t++) {
+        const vf s = vf_set(kind == SUMS ? 0.0f : x_scale[t] * scale);
+        UNROLL
+        for (int v = 0; v < VECTORS; v++) {
+            float *const at = out + (size_t)t * row + v * LANES;
+            if (kind == SUMS)
+                vi_store(at, acc[t][v]);
+            else if (kind == SCALED)
+                vf_store(at, vi_to_vf(acc[t][v]) * s);
+            else
+                vf_store(at, vi_to_vf(acc[t][v]) * s + vf_load(bias + v * LANES));
+        }
+    }
 }
 
-/* Not inlined: each gets all registers. */
-#define TILE(n)                                                                                                                  \
-    static __attribute__((noinline)) void FN(tile##n)(const uint32_t *tile, const int8_t *x, size_t stride, int blocks,          \
-                                                      const int32_t *minus_sum, const FN(target) * out, int token, int row) {    \
-        FN(tile)(n, tile, x, stride, blocks, minus_sum, out, token, row);                                                        \
+/* Functions of their own, so that each gets all registers. */
+#define TILE(kind, n)                                                                                                            \
+    static __attribute__((noinline)) void FN(tile_##kind##_##n)(const uint32_t *tile, const int8_t *x, size_t stride,            \
+                                                                int blocks, const int32_t *minus_sum, const FN(target) * to) {   \
+        FN(tile)(kind, n, tile, x, stride, blocks, minus_sum, to);                                                               \
     }
-TILE(1)
-TILE(2)
-TILE(3)
-TILE(4)
 #if TOKENS == 6
-TILE(5)
-TILE(6)
+#define TILES(kind) TILE(kind, 1) TILE(kind, 2) TILE(kind, 3) TILE(kind, 4) TILE(kind, 5) TILE(kind, 6)
+#define NAMES(kind)                                                                                                              \
+    { FN(tile_##kind##_1), FN(tile_##kind##_2), FN(tile_##kind##_3), FN(tile_##kind##_4), FN(tile_##kind##_5), FN(tile_##kind##_6) }
+#else
+#define TILES(kind) TILE(kind, 1) TILE(kind, 2) TILE(kind, 3) TILE(kind, 4)
+#define NAMES(kind)                                                                                                              \
+    { FN(tile_##kind##_1), FN(tile_##kind##_2), FN(tile_##kind##_3), FN(tile_##kind##_4) }
 #endif
+TILES(SUMS)
+TILES(SCALED)
+TILES(BIASED)
 
 static size_t FN(matmul_scratch)(int cols, int chunk) {
     const size_t blocks = FN(blocks)(cols), words = (blocks + LANES - 1) / LANES * LANES + LANES;
     return 64 + blocks * ROWS * 4 + LANES * words * 4 + blocks * BLOCK * (size_t)chunk + 4 * (size_t)chunk;
 }
 
-static void FN(products)(const FN(target) * out, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens, void *scratch) {
-    static void (*const tiles[])(const uint32_t *, const int8_t *, size_t, int, const int32_t *, const FN(target) *, int, int) = {
-        FN(tile1), FN(tile2), FN(tile3), FN(tile4),
-#if TOKENS == 6
-        FN(tile5), FN(tile6),
-#endif
-    };
+static void FN(products)(const int kind, float *out, size_t out_stride, const int8_t *x, size_t x_stride, const float *x_scale,
+                         const ftv_matrix *w, float scale, const float *bias, int tokens, void *scratch) {
+    static void (*const tiles[][TOKENS])(const uint32_t *, const int8_t *, size_t, int, const int32_t *, const FN(target) *) = {
+        NAMES(SUMS), NAMES(SCALED), NAMES(BIASED)};
     const int blocks = (int)FN(blocks)(w->cols);
     const size_t stride = (size_t)blocks * BLOCK, words = ((size_t)blocks + LANES - 1) / LANES * LANES + LANES;
     uint32_t *const tile = (uint32_t *)(void *)((uint8_t *)scratch + (64 - (uintptr_t)scratch % 64) % 64),
@@ -329,22 +325,34 @@ static void FN(products)(const FN(target) * out, const int8_t *x, size_t x_strid
     int8_t *const packed = (int8_t *)(minus_sum + tokens);
     FN(pack_tokens)(packed, minus_sum, x, x_stride, w->cols, tokens);
     for (int row = 0; row < w->rows; row += ROWS) {
+        const int rest = w->rows - row;
+        float last_bias[ROWS], last_out[TOKENS * ROWS];
+        FN(target) to = {.x_scale = x_scale, .bias = bias ? bias + row : NULL, .stride = out_stride, .scale = scale};
+        if (rest < ROWS) { /* the last tile, not whole: aside, then as much as there is */
+            to.stride = ROWS;
+            if (bias) memcpy(last_bias, to.bias, (size_t)rest * sizeof(float)), to.bias = last_bias;
+        }
         FN(pack_tile)(tile, row_words, w, row);
-        for (int t = 0; t < tokens; t += TOKENS)
-            tiles[(tokens - t < TOKENS ? tokens - t : TOKENS) - 1](tile, packed + (size_t)t * stride, stride, blocks, minus_sum + t,
-                                                                   out, t, row);
+        for (int t = 0; t < tokens; t += TOKENS) {
+            const int n = tokens - t < TOKENS ? tokens - t : TOKENS;
+            float *const at = out + (size_t)t * out_stride + (size_t)row;
+            to.out = rest < ROWS ? last_out : at;
+            tiles[kind][n - 1](tile, packed + (size_t)t * stride, stride, blocks, minus_sum + t, &to);
+            if (rest < ROWS)
+                for (int i = 0; i < n; i++)
+                    memcpy(at + (size_t)i * out_stride, last_out + i * ROWS, (size_t)rest * sizeof(float));
+            if (to.x_scale) to.x_scale += n;
+        }
     }
 }
 
 static void FN(matmul)(int32_t *acc, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens, void *scratch) {
-    const FN(target) out = {.acc = acc, .stride = (size_t)w->rows, .rows = w->rows};
-    FN(products)(&out, x, x_stride, w, tokens, scratch);
+    FN(products)(SUMS, (float *)(void *)acc, (size_t)w->rows, x, x_stride, NULL, w, 0.0f, NULL, tokens, scratch);
 }
 
 static void FN(linear)(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
                        float scale, const float *bias, int tokens, void *scratch) {
-    const FN(target) out = {.y = y, .x_scale = x_scale, .bias = bias, .stride = y_stride, .scale = scale, .rows = w->rows};
-    FN(products)(&out, x, x_stride, w, tokens, scratch);
+    FN(products)(bias ? BIASED : SCALED, y, y_stride, x, x_stride, x_scale, w, scale, bias, tokens, scratch);
 }
 
 /* ---- attention: a lane is a query, so that the sum over keys keeps its order ---- */
