@@ -145,7 +145,7 @@ typedef struct {
     int8_t *codes;        /* per worker: int8 inputs of a linear layer [chunk][max(embed_dim, mlp_dim)] */
     size_t codes_bytes;   /* of one worker */
     float *scales;        /* per worker [chunk]: their scales */
-    float *rows;          /* per worker [embed_dim] */
+    float *rows;          /* per worker: a few rows [embed_dim] */
     float *x;             /* [tokens][embed_dim]: the residual stream */
     uint8_t *attention;   /* int8 attention only */
     uint8_t *work;        /* qkv, or each worker's hidden layer, or the int8 image, whichever stage it is */

@@ -7,7 +7,7 @@
 #include "math32.h"
 #include "packing.h"
 
-enum { ALIGN = 64, DEFAULT_CHUNK = 64, MAX_CHUNK = 4096, PATCHES = 32 };
+enum { ALIGN = 64, DEFAULT_CHUNK = 64, MAX_CHUNK = 4096, PATCHES = 32, NORM_ROWS = 4 };
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
@@ -73,7 +73,7 @@ static uint64_t lay_out(ftv_session *s, uint8_t *arena) {
     s->parameters = place_hot(&l, 4 * larger64(6 * d + 2 * h, 3 * d + classes));
     s->codes = place_hot(&l, s->codes_bytes * n);
     s->scales = place_hot(&l, 4 * c * n);
-    s->rows = place_hot(&l, 4 * d * n);
+    s->rows = place_hot(&l, 4 * NORM_ROWS * d * n);
     s->x = place_hot(&l, t * d * 4);
     s->attention =
         place_hot(&l, s->options.attention == FTV_ATTENTION_INT8 ? 3 * t * d + 4 * (2 * t * (uint64_t)m->heads + d) : 0);
@@ -179,15 +179,19 @@ static void run_linear(const ftv_session *s, const linear_op *op, float *in, siz
     const int cols = op->layer->weight.cols, rows = op->layer->weight.rows;
     int8_t *codes = s->codes + s->codes_bytes * (size_t)worker;
     float *scales = s->scales + (size_t)worker * (size_t)chunk_tokens(s),
-          *own = s->rows + (size_t)worker * (size_t)s->model->embed_dim;
-    for (int t = 0; t < tokens; t++) {
-        float *row = in + (size_t)t * in_stride;
+          *own = s->rows + (size_t)worker * NORM_ROWS * (size_t)s->model->embed_dim;
+    for (int t = 0; t < tokens; t += NORM_ROWS) {
+        const int n = smaller(NORM_ROWS, tokens - t);
+        float *rows_in = in + (size_t)t * in_stride;
+        size_t stride = in_stride;
         if (op->gain) {
-            k->layer_norm(own, row, op->gain, op->shift, s->model->norm_eps, cols);
-            row = own;
+            k->layer_norm(own, rows_in, stride, op->gain, op->shift, s->model->norm_eps, n, cols);
+            rows_in = own;
+            stride = (size_t)cols;
         }
-        if (op->gelu) k->gelu(row, cols);
-        scales[t] = k->rms_quantize(codes + (size_t)t * (size_t)cols, row, op->norm, cols);
+        if (op->gelu)
+            for (int i = 0; i < n; i++) k->gelu(rows_in + (size_t)i * stride, cols);
+        k->rms_quantize(codes + (size_t)t * (size_t)cols, scales + t, rows_in, stride, op->norm, n, cols);
     }
     k->linear(out, out_stride, codes, (size_t)cols, scales, &op->layer->weight, op->layer->scale, op->bias, tokens,
               scratch_of(s, worker));
@@ -234,7 +238,7 @@ static void patch_task(void *arg, int index, int worker) {
     const int8_t *image = (const int8_t *)s->work;
     int32_t *acc = (int32_t *)(void *)(s->work + s->image_bytes + patch_scratch(m) * (size_t)worker);
     int8_t *gathered = (int8_t *)(acc + PATCHES * d);
-    float *x = s->x + (size_t)(m->prefix_tokens + r.first) * (size_t)d, *own = s->rows + (size_t)worker * (size_t)d;
+    float *x = s->x + (size_t)(m->prefix_tokens + r.first) * (size_t)d, *own = s->rows + (size_t)worker * NORM_ROWS * (size_t)d;
     for (int c = 0; c < m->channels; c++) {
         for (int t = 0; t < n; t++) {
             const int8_t *corner = image + ((size_t)c * (size_t)size + (size_t)((r.first + t) / grid * p)) * (size_t)size +

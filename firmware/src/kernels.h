@@ -25,13 +25,13 @@ typedef struct ftv_kernels {
     void (*linear)(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
                    float scale, const float *bias, int tokens, void *scratch);
 
-    /* y = (x - mean) / sqrt(variance + eps) * gain + bias */
-    void (*layer_norm)(float *y, const float *x, const float *gain, const float *bias, float eps, int n);
+    /* y[r] = (x[r] - mean) / sqrt(variance + eps) * gain + bias over the n values of each row; y is [rows][n] */
+    void (*layer_norm)(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps, int rows, int n);
 
-    /* x <- RMSNorm(x) * weight (destroys x); q = clip(rint(x * 127 / m)), returns m / 127, m = max|x|. q may share x's memory. */
-    float (*rms_quantize)(int8_t *q, float *x, const float *weight, int n);
+    /* x[r] <- RMSNorm(x[r]) * weight; q[r] = clip(rint(x * 127 / m)), scale[r] = m / 127, m = max(max|x|, 1e-5); q is [rows][n] */
+    void (*rms_quantize)(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n);
 
-    /* q = clip(rint(x * 127 / m)); returns m / 127 with m = max(max|x|, 1e-5). q may share x's memory. */
+    /* q = clip(rint(x * 127 / m)); returns m / 127, m as above */
     float (*quantize)(int8_t *q, const float *x, int n);
 
     /* The same with one m per column of x [rows][cols]; scale [cols] */
@@ -77,8 +77,8 @@ const ftv_kernels *ftv_find_kernels(const char *name);
 void ftv_linear_from_matmul(const ftv_kernels *k, int tile, int32_t *acc, float *y, size_t y_stride, const int8_t *x,
                             size_t x_stride, const float *x_scale, const ftv_matrix *w, float scale, const float *bias,
                             int tokens, void *scratch);
-void ftv_layer_norm_ref(float *y, const float *x, const float *gain, const float *bias, float eps, int n);
-float ftv_rms_quantize_ref(int8_t *q, float *x, const float *weight, int n);
+void ftv_layer_norm_ref(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps, int rows, int n);
+void ftv_rms_quantize_ref(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n);
 float ftv_quantize_ref(int8_t *q, const float *x, int n);
 void ftv_quantize_columns_ref(int8_t *q, size_t q_stride, float *scale, const float *x, size_t x_stride, int rows, int cols);
 void ftv_gelu_ref(float *x, int n);

@@ -37,10 +37,12 @@ static void linear_ref(float *y, size_t y_stride, const int8_t *x, size_t x_stri
     ftv_linear_from_matmul(&ftv_kernels_ref, TILE, scratch, y, y_stride, x, x_stride, x_scale, w, scale, bias, tokens, NULL);
 }
 
-void ftv_layer_norm_ref(float *y, const float *x, const float *gain, const float *bias, float eps, int n) {
-    const float mean = ftv_sum(x, n) / (float)n;
-    const float r = 1.0f / sqrtf(ftv_sum_squares(x, mean, n) / (float)n + eps);
-    for (int i = 0; i < n; i++) y[i] = (x[i] - mean) * r * gain[i] + bias[i];
+void ftv_layer_norm_ref(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps, int rows, int n) {
+    for (; rows; rows--, x += x_stride, y += n) {
+        const float mean = ftv_sum(x, n) / (float)n;
+        const float r = 1.0f / sqrtf(ftv_sum_squares(x, mean, n) / (float)n + eps);
+        for (int i = 0; i < n; i++) y[i] = (x[i] - mean) * r * gain[i] + bias[i];
+    }
 }
 
 static float quantize_scale(const float *x, int n) {
@@ -50,14 +52,16 @@ static float quantize_scale(const float *x, int n) {
 
 float ftv_quantize_ref(int8_t *q, const float *x, int n) {
     const float m = quantize_scale(x, n), s = 127.0f / m;
-    for (int i = 0; i < n; i++) q[i] = ftv_to_int8(x[i] * s); /* q[i] lies at or before x[i] when they share memory */
+    for (int i = 0; i < n; i++) q[i] = ftv_to_int8(x[i] * s);
     return m / 127.0f;
 }
 
-float ftv_rms_quantize_ref(int8_t *q, float *x, const float *weight, int n) {
-    const float r = 1.0f / sqrtf(ftv_sum_squares(x, 0.0f, n) / (float)n + 1e-5f);
-    for (int i = 0; i < n; i++) x[i] = x[i] * r * weight[i];
-    return ftv_quantize_ref(q, x, n);
+void ftv_rms_quantize_ref(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n) {
+    for (; rows; rows--, x += x_stride, q += n) {
+        const float r = 1.0f / sqrtf(ftv_sum_squares(x, 0.0f, n) / (float)n + 1e-5f);
+        for (int i = 0; i < n; i++) x[i] = x[i] * r * weight[i];
+        *scale++ = ftv_quantize_ref(q, x, n);
+    }
 }
 
 void ftv_quantize_columns_ref(int8_t *q, size_t q_stride, float *scale, const float *x, size_t x_stride, int rows, int cols) {

@@ -41,36 +41,66 @@ INLINE float FN(fold_rest)(vf a[WIDE], const float *x, float center, int n, int 
     return ftv_fold(lane);
 }
 
-INLINE float FN(sum)(const float *x, int n) {
-    vf a[WIDE];
-    int i = 0;
-    for (int j = 0; j < WIDE; j++) a[j] = vf_set(0.0f);
-    for (; i + FTV_LANES <= n; i += FTV_LANES)
-        for (int j = 0; j < WIDE; j++) a[j] = a[j] + vf_load(x + i + j * LANES);
-    return FN(fold_rest)(a, x, 0.0f, n, i, false);
-}
+/* Rows are taken GROUP at a time: their chains of sums run beside each other. */
+enum { GROUP = 4 };
 
-INLINE float FN(sum_squares)(const float *x, float center, int n) {
-    const vf c = vf_set(center);
-    vf a[WIDE];
+INLINE void FN(sums_squares)(float *sum, const int rows, const float *x, size_t stride, const float *center, int n) {
+    vf a[GROUP][WIDE];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int j = 0; j < WIDE; j++) a[r][j] = vf_set(0.0f);
+    }
     int i = 0;
-    for (int j = 0; j < WIDE; j++) a[j] = vf_set(0.0f);
-    for (; i + FTV_LANES <= n; i += FTV_LANES)
-        for (int j = 0; j < WIDE; j++) {
-            const vf d = vf_load(x + i + j * LANES) - c;
-            a[j] = vf_fma(d, d, a[j]);
+    for (; i + FTV_LANES <= n; i += FTV_LANES) {
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            UNROLL
+            for (int j = 0; j < WIDE; j++) {
+                const vf v = vf_load(x + (size_t)r * stride + i + j * LANES), d = center ? v - vf_set(center[r]) : v;
+                a[r][j] = vf_fma(d, d, a[r][j]);
+            }
         }
-    return FN(fold_rest)(a, x, center, n, i, true);
+    }
+    for (int r = 0; r < rows; r++)
+        sum[r] = FN(fold_rest)(a[r], x + (size_t)r * stride, center ? center[r] : 0.0f, n, i, true);
 }
 
-static void FN(layer_norm)(float *y, const float *x, const float *gain, const float *bias, float eps, int n) {
-    const float mean = FN(sum)(x, n) / (float)n;
-    const float r = 1.0f / sqrtf(FN(sum_squares)(x, mean, n) / (float)n + eps);
-    const vf m = vf_set(mean), s = vf_set(r);
+INLINE void FN(layer_norm_group)(const int rows, float *y, const float *x, size_t stride, const float *gain, const float *bias,
+                                 float eps, int n) {
+    float mean[GROUP], r[GROUP];
+    vf a[GROUP][WIDE];
+    UNROLL
+    for (int k = 0; k < rows; k++) {
+        UNROLL
+        for (int j = 0; j < WIDE; j++) a[k][j] = vf_set(0.0f);
+    }
     int i = 0;
-    for (; i + LANES <= n; i += LANES)
-        vf_store(y + i, (vf_load(x + i) - m) * s * vf_load(gain + i) + vf_load(bias + i));
-    for (; i < n; i++) y[i] = (x[i] - mean) * r * gain[i] + bias[i];
+    for (; i + FTV_LANES <= n; i += FTV_LANES) {
+        UNROLL
+        for (int k = 0; k < rows; k++) {
+            UNROLL
+            for (int j = 0; j < WIDE; j++) a[k][j] = a[k][j] + vf_load(x + (size_t)k * stride + i + j * LANES);
+        }
+    }
+    for (int k = 0; k < rows; k++) mean[k] = FN(fold_rest)(a[k], x + (size_t)k * stride, 0.0f, n, i, false) / (float)n;
+    FN(sums_squares)(r, rows, x, stride, mean, n);
+    for (int k = 0; k < rows; k++) r[k] = 1.0f / sqrtf(r[k] / (float)n + eps);
+    for (i = 0; i + LANES <= n; i += LANES) {
+        const vf g = vf_load(gain + i), b = vf_load(bias + i);
+        UNROLL
+        for (int k = 0; k < rows; k++)
+            vf_store(y + k * n + i, (vf_load(x + (size_t)k * stride + i) - vf_set(mean[k])) * vf_set(r[k]) * g + b);
+    }
+    for (; i < n; i++)
+        for (int k = 0; k < rows; k++) y[k * n + i] = (x[(size_t)k * stride + (size_t)i] - mean[k]) * r[k] * gain[i] + bias[i];
+}
+
+static void FN(layer_norm)(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps, int rows,
+                           int n) {
+    for (; rows >= GROUP; rows -= GROUP, x += GROUP * x_stride, y += GROUP * n)
+        FN(layer_norm_group)(GROUP, y, x, x_stride, gain, bias, eps, n);
+    for (; rows; rows--, x += x_stride, y += n) FN(layer_norm_group)(1, y, x, x_stride, gain, bias, eps, n);
 }
 
 INLINE vi FN(to_int8)(vf x) {
@@ -99,23 +129,38 @@ static float FN(quantize)(int8_t *q, const float *x, int n) {
     return FN(quantize_below)(q, x, n, top);
 }
 
-static float FN(rms_quantize)(int8_t *q, float *x, const float *weight, int n) {
-    const float r = 1.0f / sqrtf(FN(sum_squares)(x, 0.0f, n) / (float)n + 1e-5f);
-    const vf s = vf_set(r);
-    vf m = vf_set(0.0f);
+INLINE void FN(rms_quantize_group)(const int rows, int8_t *q, float *scale, float *x, size_t stride, const float *weight, int n) {
+    float r[GROUP], top[GROUP];
+    vf m[GROUP];
+    FN(sums_squares)(r, rows, x, stride, NULL, n);
+    for (int k = 0; k < rows; k++) r[k] = 1.0f / sqrtf(r[k] / (float)n + 1e-5f);
+    UNROLL
+    for (int k = 0; k < rows; k++) m[k] = vf_set(0.0f);
     int i = 0;
     for (; i + LANES <= n; i += LANES) {
-        const vf v = vf_load(x + i) * s * vf_load(weight + i);
-        vf_store(x + i, v);
-        m = vf_max(vf_abs(v), m);
+        const vf w = vf_load(weight + i);
+        UNROLL
+        for (int k = 0; k < rows; k++) {
+            float *const at = x + (size_t)k * stride + i;
+            const vf v = vf_load(at) * vf_set(r[k]) * w;
+            vf_store(at, v);
+            m[k] = vf_max(vf_abs(v), m[k]);
+        }
     }
-    float top = vf_largest(m);
-    for (; i < n; i++) {
-        x[i] = x[i] * r * weight[i];
-        const float a = fabsf(x[i]);
-        top = a > top ? a : top;
-    }
-    return FN(quantize_below)(q, x, n, top);
+    for (int k = 0; k < rows; k++) top[k] = vf_largest(m[k]);
+    for (; i < n; i++)
+        for (int k = 0; k < rows; k++) {
+            float *const at = x + (size_t)k * stride + i;
+            *at = *at * r[k] * weight[i];
+            top[k] = fabsf(*at) > top[k] ? fabsf(*at) : top[k];
+        }
+    for (int k = 0; k < rows; k++) scale[k] = FN(quantize_below)(q + k * n, x + (size_t)k * stride, n, top[k]);
+}
+
+static void FN(rms_quantize)(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n) {
+    for (; rows >= GROUP; rows -= GROUP, x += GROUP * x_stride, q += GROUP * n, scale += GROUP)
+        FN(rms_quantize_group)(GROUP, q, scale, x, x_stride, weight, n);
+    for (; rows; rows--, x += x_stride, q += n, scale++) FN(rms_quantize_group)(1, q, scale, x, x_stride, weight, n);
 }
 
 static void FN(quantize_columns)(int8_t *q, size_t q_stride, float *scale, const float *x, size_t x_stride, int rows, int cols) {

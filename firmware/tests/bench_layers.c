@@ -63,7 +63,7 @@ static void measure(const ftv_kernels *k, ftv_packing packing, const char *name,
     k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, TOKENS, scratch);
     print(&t, "");
     t.start = platform_count();
-    for (int i = 0; i < TOKENS; i++) scales[i] = k->rms_quantize(x + i * cols, in + i * cols, weight, cols);
+    k->rms_quantize(x, scales, in, (size_t)cols, weight, TOKENS, cols);
     k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, TOKENS, scratch);
     print(&t, "\n");
     free(codes), free(row), free(x), free(in), free(weight), free(bias), free(y), free(acc), free(scratch);

@@ -69,33 +69,34 @@ static void check_linear(const ftv_kernels *k, ftv_packing packing, int cols, in
 }
 
 static void check_rows(const ftv_kernels *k, int n, size_t shift) {
-    guarded a = guard((size_t)n * 4, shift * 4), b = guard((size_t)n * 4, 0), q = guard((size_t)n, shift),
-            q_ref = guard((size_t)n, 0);
-    float x[MOST], gain[MOST], bias[MOST], *ya = (float *)(void *)a.data, *yb = (float *)(void *)b.data;
-    for (int i = 0; i < n; i++) x[i] = real() * (shift == 3 ? 1e-7f : 4.0f), gain[i] = real(), bias[i] = real();
-    k->layer_norm(ya, x, gain, bias, 1e-6f, n);
-    ftv_layer_norm_ref(yb, x, gain, bias, 1e-6f, n);
-    CHECK(!memcmp(ya, yb, a.bytes), "%s layer_norm differs: length %d", k->name, n);
-    memcpy(ya, x, a.bytes), memcpy(yb, x, a.bytes);
-    k->gelu(ya, n), ftv_gelu_ref(yb, n);
-    CHECK(!memcmp(ya, yb, a.bytes), "%s gelu differs: length %d", k->name, n);
-    float s = k->rms_quantize((int8_t *)q.data, ya, gain, n), s_ref = ftv_rms_quantize_ref((int8_t *)q_ref.data, yb, gain, n);
-    CHECK(s == s_ref && !memcmp(q.data, q_ref.data, q.bytes), "%s rms_quantize differs: length %d", k->name, n);
-    memcpy(ya, x, a.bytes);
-    k->gelu(ya, n);
-    k->rms_quantize((int8_t *)a.data, ya, gain, n); /* in place, as the hidden layer may have it */
-    CHECK(!memcmp(a.data, q.data, q.bytes), "%s rms_quantize differs in place: length %d", k->name, n);
-    CHECK(k->quantize((int8_t *)q.data, x, n) == ftv_quantize_ref((int8_t *)q_ref.data, x, n) &&
-              !memcmp(q.data, q_ref.data, q.bytes),
-          "%s quantize differs: length %d", k->name, n);
-    memcpy(ya, gain, a.bytes), memcpy(yb, gain, a.bytes);
-    k->add(ya, x, shift & 1 ? bias : NULL, n), ftv_add_ref(yb, x, shift & 1 ? bias : NULL, n);
-    CHECK(!memcmp(ya, yb, a.bytes), "%s add differs: length %d", k->name, n);
+    enum { R = 5 };
+    const size_t stride = (size_t)n + shift % 3, all = stride * (R - 1) + (size_t)n;
+    guarded a = guard(all * 4, shift * 4), b = guard(all * 4, 0), y = guard((size_t)(R * n) * 4, shift * 4),
+            y_ref = guard(y.bytes, 0), q = guard((size_t)(R * n), shift), q_ref = guard(q.bytes, 0);
+    float x[R * (MOST + 2)], gain[MOST], bias[MOST], s[R], s_ref[R];
+    float *xa = (float *)(void *)a.data, *xb = (float *)(void *)b.data, *ya = (float *)(void *)y.data,
+          *yb = (float *)(void *)y_ref.data;
+    int8_t *qa = (int8_t *)q.data, *qb = (int8_t *)q_ref.data;
+    for (size_t i = 0; i < all; i++) x[i] = real() * (shift == 3 ? 1e-7f : 4.0f);
+    for (int i = 0; i < n; i++) gain[i] = real(), bias[i] = real();
+    memcpy(xa, x, a.bytes), memcpy(xb, x, a.bytes);
+    k->layer_norm(ya, xa, stride, gain, bias, 1e-6f, R, n), ftv_layer_norm_ref(yb, xb, stride, gain, bias, 1e-6f, R, n);
+    CHECK(!memcmp(ya, yb, y.bytes), "%s layer_norm differs: length %d", k->name, n);
+    k->gelu(xa, (int)all), ftv_gelu_ref(xb, (int)all);
+    CHECK(!memcmp(xa, xb, a.bytes), "%s gelu differs: length %zu", k->name, all);
+    k->rms_quantize(qa, s, xa, stride, gain, R, n), ftv_rms_quantize_ref(qb, s_ref, xb, stride, gain, R, n);
+    CHECK(!memcmp(s, s_ref, sizeof s) && !memcmp(qa, qb, q.bytes) && !memcmp(xa, xb, a.bytes), "%s rms_quantize differs: length %d",
+          k->name, n);
+    CHECK(k->quantize(qa, x, n) == ftv_quantize_ref(qb, x, n) && !memcmp(qa, qb, q.bytes), "%s quantize differs: length %d",
+          k->name, n);
+    memcpy(xa, gain, (size_t)n * 4), memcpy(xb, gain, (size_t)n * 4);
+    k->add(xa, x, shift & 1 ? bias : NULL, n), ftv_add_ref(xb, x, shift & 1 ? bias : NULL, n);
+    CHECK(!memcmp(xa, xb, a.bytes), "%s add differs: length %d", k->name, n);
     for (size_t i = 0; i < q.bytes / 2; i++) /* every kind of binary16 but NaN, whose payload is nobody's business */
         q.data[2 * i] = (uint8_t)check_random(&seed), q.data[2 * i + 1] = (uint8_t)(check_random(&seed) & 0xfb);
-    k->load_f16(ya, q.data, n / 2), ftv_load_f16_ref(yb, q.data, n / 2);
-    CHECK(!memcmp(ya, yb, a.bytes), "%s load_f16 differs: length %d", k->name, n / 2);
-    unguard(a, "rows"), unguard(b, "rows"), unguard(q, "rows"), unguard(q_ref, "rows");
+    k->load_f16(xa, q.data, n), ftv_load_f16_ref(xb, q.data, n);
+    CHECK(!memcmp(xa, xb, a.bytes), "%s load_f16 differs: length %d", k->name, n);
+    unguard(a, "rows"), unguard(b, "rows"), unguard(y, "rows"), unguard(y_ref, "rows"), unguard(q, "rows"), unguard(q_ref, "rows");
 }
 
 static void check_attention(const ftv_kernels *k, int tokens, int head_dim) {
