@@ -4,8 +4,15 @@
 #include <string.h>
 
 static const ftv_kernels *const sets[] = { /* the fastest first */
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef FTV_HAVE_X86
     &ftv_kernels_avx512,
+#ifdef FTV_HAVE_AVXVNNI
+    &ftv_kernels_avxvnni,
+#endif
+    &ftv_kernels_avx2,
+#endif
+#ifdef FTV_HAVE_NEON
+    &ftv_kernels_neondot, &ftv_kernels_neon,
 #endif
     &ftv_kernels_table, &ftv_kernels_ref};
 enum { SETS = sizeof sets / sizeof *sets };

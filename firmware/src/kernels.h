@@ -62,9 +62,14 @@ typedef struct ftv_kernels {
 
 extern const ftv_kernels ftv_kernels_ref, ftv_kernels_table;
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const ftv_kernels ftv_kernels_avx512, ftv_kernels_avxvnni, ftv_kernels_avx2;
+#define FTV_HAVE_X86
+#if defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11
+#define FTV_HAVE_AVXVNNI
+extern const ftv_kernels ftv_kernels_avxvnni;
 #endif
-#if defined(__aarch64__) && defined(__GNUC__)
+extern const ftv_kernels ftv_kernels_avx512, ftv_kernels_avx2;
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define FTV_HAVE_NEON
 extern const ftv_kernels ftv_kernels_neondot, ftv_kernels_neon;
 #endif
 

@@ -1,7 +1,7 @@
 /* x86-64 with AVX-512 VNNI: vpdpbusd adds 64 products of unsigned (codes 0..2) and signed bytes (activations). */
 #include "kernels.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef FTV_HAVE_X86
 #include <immintrin.h>
 #include <string.h>
 
