@@ -14,6 +14,8 @@ typedef struct {
 platform_count_t platform_count(void);
 const char *platform_unit(void); /* of the counts: "ns", "instructions" */
 
+int platform_processors(void); /* that this process may use */
+
 /* The engine's parallel-for over the machine's cores; NULL when there is none. */
 typedef struct platform_pool platform_pool;
 platform_pool *platform_pool_start(int workers);

@@ -121,10 +121,12 @@ typedef void (*ftv_on_stage)(void *context, ftv_stage stage, int block, const fl
 struct ftv_kernels; /* kernels.h */
 
 typedef struct {
-    const char *kernels; /* NULL: the fastest; "ref", "table" */
+    const char *kernels; /* one of ftv_kernels_text; NULL: the environment's FTERVIT_KERNELS, or the fastest */
     ftv_attention attention;
-    int workers;      /* 0 means 1; scratch memory grows with it */
+    int workers;      /* 0 means 1; working memory grows with it */
     int chunk_tokens; /* tokens that share one pass over the weights; 0 means 64 */
+    void *fast;       /* a second, faster memory (a microcontroller's internal RAM) of fast_bytes, or NULL: the parts that are */
+    size_t fast_bytes; /* used most lie there as far as they fit, and the arena is smaller by them */
     ftv_parallel_for parallel_for;
     void *parallel_context;
     ftv_on_stage on_stage;
@@ -137,14 +139,17 @@ typedef struct {
     ftv_options options;
     uint8_t *arena;
     size_t arena_bytes;
-    float *x;             /* [tokens][embed_dim]: the residual stream */
-    uint8_t *work;        /* qkv, hidden layer or int8 image, whichever stage it is */
-    int8_t *codes;        /* [chunk][embed_dim]: int8 inputs of a linear layer */
-    float *scales;        /* [chunk]: their scales */
-    float *parameters;    /* one layer's norms and biases in binary32 */
-    uint8_t *attention;   /* int8 attention only */
-    uint8_t *scratch;     /* per worker */
+    uint8_t *scratch;     /* per worker: the kernels' own */
     size_t scratch_bytes; /* of one worker */
+    float *parameters;    /* one layer's norms and biases in binary32 */
+    int8_t *codes;        /* per worker: int8 inputs of a linear layer [chunk][max(embed_dim, mlp_dim)] */
+    size_t codes_bytes;   /* of one worker */
+    float *scales;        /* per worker [chunk]: their scales */
+    float *rows;          /* per worker: a few rows [embed_dim] */
+    float *x;             /* [tokens][embed_dim]: the residual stream */
+    uint8_t *attention;   /* int8 attention only */
+    uint8_t *work;        /* qkv, or each worker's hidden layer, or the int8 image, whichever stage it is */
+    size_t hidden_stride, image_bytes;
 } ftv_session;
 
 typedef enum { FTV_GREY8, FTV_RGB888, FTV_RGB565_LE, FTV_RGB565_BE } ftv_pixels;

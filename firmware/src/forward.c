@@ -7,7 +7,7 @@
 #include "math32.h"
 #include "packing.h"
 
-enum { ALIGN = 64, DEFAULT_CHUNK = 64, MAX_CHUNK = 4096 };
+enum { ALIGN = 64, DEFAULT_CHUNK = 64, MAX_CHUNK = 4096, PATCHES = 32, NORM_ROWS = 4 };
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
@@ -15,10 +15,14 @@ static uint64_t larger64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 /* ---- the arena ------------------------------------------------------------------------------------------ */
 
-static int chunk_tokens(const ftv_model *m, const ftv_options *o) {
-    return smaller(o->chunk_tokens ? o->chunk_tokens : DEFAULT_CHUNK, m->tokens);
-}
 static int workers(const ftv_options *o) { return larger(o->workers, 1); }
+
+/* Tokens that one task takes at most: an even share for every worker, or less. */
+static int chunk_tokens(const ftv_session *s) {
+    const int n = workers(&s->options), step = s->kernels->token_step, wanted = s->options.chunk_tokens;
+    const int most = smaller(wanted ? wanted : DEFAULT_CHUNK, (s->model->tokens + n - 1) / n);
+    return (most + step - 1) / step * step;
+}
 
 /* Puts the next part behind the last; with a null arena only counts. */
 static void *place(uint8_t *arena, uint64_t *at, uint64_t bytes) {
@@ -27,28 +31,56 @@ static void *place(uint8_t *arena, uint64_t *at, uint64_t bytes) {
     return arena ? arena + here : NULL;
 }
 
+typedef struct {
+    uint8_t *arena, *fast;
+    uint64_t at, fast_at, fast_bytes;
+} layout;
+
+/* A part that is read again and again: in the fast memory while there is room. */
+static void *place_hot(layout *l, uint64_t bytes) {
+    uint64_t at = l->fast_at;
+    void *p = place(l->fast, &at, bytes);
+    if (at > l->fast_bytes) return place(l->arena, &l->at, bytes);
+    l->fast_at = at;
+    return p;
+}
+
+static size_t patch_scratch(const ftv_model *m) {
+    return PATCHES * ((size_t)m->embed_dim * sizeof(int32_t) + (size_t)(m->patch_size * m->patch_size) + ALIGN);
+}
+
+/* Lays out every buffer, the hottest first; `arena` NULL: only counts. */
 static uint64_t lay_out(ftv_session *s, uint8_t *arena) {
     const ftv_model *m = s->model;
-    const uint64_t t = (uint64_t)m->tokens, d = (uint64_t)m->embed_dim, h = (uint64_t)m->mlp_dim,
-                   c = (uint64_t)chunk_tokens(m, &s->options);
+    const uint64_t t = (uint64_t)m->tokens, d = (uint64_t)m->embed_dim, h = (uint64_t)m->mlp_dim, classes = (uint64_t)m->classes,
+                   image = (uint64_t)m->channels * (uint64_t)m->image_size * (uint64_t)m->image_size,
+                   c = (uint64_t)chunk_tokens(s), n = (uint64_t)workers(&s->options);
     const int max_rows = larger(larger(3 * m->embed_dim, m->mlp_dim), m->classes),
               max_cols = larger(larger(m->embed_dim, m->mlp_dim), m->patch_size * m->patch_size);
-    const uint64_t tile = (uint64_t)s->kernels->token_tile, area = (uint64_t)(m->patch_size * m->patch_size);
-    uint64_t at = 0;
-    s->x = place(arena, &at, t * d * 4);
-    uint64_t image = (uint64_t)m->channels * (uint64_t)m->image_size * (uint64_t)m->image_size;
-    uint64_t hidden = c * larger64(h, d) * 4 + c * h;
-    s->work = place(arena, &at, larger64(larger64(t * 3 * d * 4, hidden), larger64(image, 4 * (uint64_t)m->classes)));
-    s->codes = place(arena, &at, c * d);
-    s->scales = place(arena, &at, c * 4);
-    s->parameters = place(arena, &at, 4 * larger64(6 * d + 2 * h, 3 * d + (uint64_t)m->classes));
+    layout l = {.arena = arena, .fast_bytes = s->options.fast ? s->options.fast_bytes : 0};
+    if (arena && l.fast_bytes) {
+        const size_t shift = (ALIGN - (uintptr_t)s->options.fast % ALIGN) % ALIGN;
+        l.fast = (uint8_t *)s->options.fast + shift;
+    }
+    l.fast_bytes -= l.fast_bytes < ALIGN ? l.fast_bytes : ALIGN; /* room to align the caller's pointer */
+
+    s->scratch_bytes = s->kernels->scratch_bytes(m->packing, max_rows, max_cols, larger((int)c, PATCHES), m->tokens,
+                                                 m->embed_dim / m->heads);
+    s->scratch_bytes = (s->scratch_bytes + ALIGN - 1) / ALIGN * ALIGN;
+    s->hidden_stride = (size_t)larger64(h, d);
+    s->codes_bytes = (size_t)((c * larger64(h, d) + ALIGN - 1) / ALIGN * ALIGN);
+    s->scratch = place_hot(&l, s->scratch_bytes * n);
+    s->parameters = place_hot(&l, 4 * larger64(6 * d + 2 * h, 3 * d + classes));
+    s->codes = place_hot(&l, s->codes_bytes * n);
+    s->scales = place_hot(&l, 4 * c * n);
+    s->rows = place_hot(&l, 4 * NORM_ROWS * d * n);
+    s->x = place_hot(&l, t * d * 4);
     s->attention =
-        place(arena, &at, s->options.attention == FTV_ATTENTION_INT8 ? 3 * t * d + 4 * (2 * t * (uint64_t)m->heads + d) : 0);
-    uint64_t kernel = s->kernels->scratch_bytes(m->packing, max_rows, max_cols, m->tokens, m->embed_dim / m->heads);
-    uint64_t own = larger64(d * 4, tile * d * 4 + tile * area);
-    s->scratch_bytes = (size_t)((kernel + ALIGN - 1) / ALIGN * ALIGN + (own + ALIGN - 1) / ALIGN * ALIGN);
-    s->scratch = place(arena, &at, s->scratch_bytes * (uint64_t)workers(&s->options));
-    return at;
+        place_hot(&l, s->options.attention == FTV_ATTENTION_INT8 ? 3 * t * d + 4 * (2 * t * (uint64_t)m->heads + d) : 0);
+    uint64_t qkv = t * 3 * d * 4, hidden = n * c * s->hidden_stride * 4;
+    s->image_bytes = (size_t)((image + ALIGN - 1) / ALIGN * ALIGN);
+    s->work = place(l.arena, &l.at, larger64(larger64(qkv, hidden), larger64(s->image_bytes + n * patch_scratch(m), 4 * classes)));
+    return l.at;
 }
 
 static ftv_status prepare(ftv_session *s, const ftv_model *m, const ftv_options *o) {
@@ -82,7 +114,7 @@ ftv_status ftv_start(ftv_session *s, const ftv_model *m, const ftv_options *o, v
     return FTV_OK;
 }
 
-/* ---- work items ------------------------------------------------------------------------------------------ */
+/* ---- tasks: ranges of tokens ----------------------------------------------------------------------------- */
 
 static void run(const ftv_session *s, int count, ftv_task task, void *arg) {
     if (s->options.parallel_for && count > 1 && workers(&s->options) > 1)
@@ -91,25 +123,35 @@ static void run(const ftv_session *s, int count, ftv_task task, void *arg) {
         for (int i = 0; i < count; i++) task(arg, i, 0);
 }
 
+typedef struct {
+    int first, last;
+} range;
+
+/* Part i of n nearly equal parts of [0, total), cut at multiples of `step`. */
+static range part(int total, int i, int n, int step) {
+    const int64_t steps = (total + step - 1) / step;
+    const range r = {(int)(steps * i / n) * step, smaller((int)(steps * (i + 1) / n) * step, total)};
+    return r;
+}
+
+/* Parts of at most `most`, as many for every worker. */
+static int parts(const ftv_session *s, int total, int most) {
+    const int n = workers(&s->options), all = (total + most - 1) / most;
+    return (all + n - 1) / n * n;
+}
+
 static void stage_done(const ftv_session *s, ftv_stage stage, int block, const float *data, int rows, int cols, int stride) {
     if (s->options.on_stage) s->options.on_stage(s->options.stage_context, stage, block, data, rows, cols, stride);
 }
 
-static uint8_t *own_scratch(const ftv_session *s, int worker) { return s->scratch + s->scratch_bytes * (size_t)worker; }
-static void *kernel_scratch(const ftv_session *s, int worker) {
-    const size_t d = (size_t)s->model->embed_dim, tile = (size_t)s->kernels->token_tile,
-                 area = (size_t)(s->model->patch_size * s->model->patch_size);
-    size_t own = (size_t)larger64(d * 4, tile * d * 4 + tile * area);
-    return own_scratch(s, worker) + (own + ALIGN - 1) / ALIGN * ALIGN;
-}
-static int tiles(int n, int tile) { return (n + tile - 1) / tile; }
+static void *scratch_of(const ftv_session *s, int worker) { return s->scratch + s->scratch_bytes * (size_t)worker; }
 
 /* ---- parameters: one layer's norms and biases, from codes and binary16 to binary32 ---- */
 
-static float *expand_f16(float **at, const uint8_t *values, int n) {
+static float *expand_f16(const ftv_session *s, float **at, const uint8_t *values, int n) {
     float *out = *at;
     if (!values) return NULL;
-    for (int i = 0; i < n; i++) out[i] = ftv_load_f16(values, i);
+    s->kernels->load_f16(out, values, n);
     *at += n;
     return out;
 }
@@ -121,66 +163,68 @@ static float *expand_codes(float **at, const ftv_matrix *w, int row, float scale
     return out;
 }
 
-/* ---- quantised linear layers over a chunk of tokens ---- */
+/* ---- quantised linear layers over a range of tokens, by one worker ---- */
 
 typedef struct {
-    const ftv_session *s;
     const ftv_linear *layer;
     const float *gain, *shift;     /* LayerNorm before the RMSNorm; NULL: none */
     const float *norm, *bias, *ls; /* RMSNorm weight, linear bias, LayerScale */
-    float *in, *out;               /* rows of one chunk */
-    size_t in_stride, out_stride;
-    int8_t *codes;
-    size_t codes_stride;
-    float *residual; /* rows of the residual stream */
-    bool gelu;       /* apply it to `in` first */
-    int tokens;
-} linear_job;
+    bool gelu;                     /* before the RMSNorm */
+} linear_op;
 
-static void quantize_task(void *arg, int t, int worker) {
-    const linear_job *j = arg;
-    const ftv_kernels *k = j->s->kernels;
-    const int n = j->layer->weight.cols;
-    float *row = j->in + (size_t)t * j->in_stride;
-    if (j->gain) {
-        float *y = (float *)(void *)own_scratch(j->s, worker);
-        k->layer_norm(y, row, j->gain, j->shift, j->s->model->norm_eps, n);
-        row = y;
+/* in -> out; `residual` (rows of `layer->weight.rows`) gets out * ls added unless NULL. Rows of `in` may be destroyed. */
+static void run_linear(const ftv_session *s, const linear_op *op, float *in, size_t in_stride, float *out, size_t out_stride,
+                       float *residual, int tokens, int worker) {
+    const ftv_kernels *k = s->kernels;
+    const int cols = op->layer->weight.cols, rows = op->layer->weight.rows;
+    int8_t *codes = s->codes + s->codes_bytes * (size_t)worker;
+    float *scales = s->scales + (size_t)worker * (size_t)chunk_tokens(s),
+          *own = s->rows + (size_t)worker * NORM_ROWS * (size_t)s->model->embed_dim;
+    for (int t = 0; t < tokens; t += NORM_ROWS) {
+        const int n = smaller(NORM_ROWS, tokens - t);
+        float *rows_in = in + (size_t)t * in_stride;
+        size_t stride = in_stride;
+        if (op->gain) {
+            k->layer_norm(own, rows_in, stride, op->gain, op->shift, s->model->norm_eps, n, cols);
+            rows_in = own;
+            stride = (size_t)cols;
+        }
+        if (op->gelu)
+            for (int i = 0; i < n; i++) k->gelu(rows_in + (size_t)i * stride, cols);
+        k->rms_quantize(codes + (size_t)t * (size_t)cols, scales + t, rows_in, stride, op->norm, n, cols);
     }
-    if (j->gelu) k->gelu(row, n);
-    j->s->scales[t] = k->rms_quantize(j->codes + (size_t)t * j->codes_stride, row, j->norm, n);
+    k->linear(out, out_stride, codes, (size_t)cols, scales, &op->layer->weight, op->layer->scale, op->bias, tokens,
+              scratch_of(s, worker));
+    if (residual)
+        for (int t = 0; t < tokens; t++)
+            k->add(residual + (size_t)t * (size_t)rows, out + (size_t)t * out_stride, op->ls, rows);
 }
 
-static void linear_task(void *arg, int index, int worker) {
-    const linear_job *j = arg;
-    const ftv_kernels *k = j->s->kernels;
-    const int first = index * k->token_tile, n = smaller(k->token_tile, j->tokens - first);
-    k->linear(j->out + (size_t)first * j->out_stride, j->out_stride, j->codes + (size_t)first * j->codes_stride, j->codes_stride,
-              j->s->scales + first, &j->layer->weight, j->layer->scale, j->bias, n, kernel_scratch(j->s, worker));
+typedef struct {
+    const ftv_session *s;
+    linear_op op[2];
+    int parts;
+} block_job;
+
+static range tokens_of(const block_job *j, int index) {
+    return part(j->s->model->tokens, index, j->parts, j->s->kernels->token_step);
 }
 
-static void residual_task(void *arg, int t, int worker) {
-    const linear_job *j = arg;
-    (void)worker;
-    const float *y = j->out + (size_t)t * j->out_stride;
-    const int n = j->layer->weight.rows;
-    float *x = j->residual + (size_t)t * (size_t)n;
-    for (int i = 0; i < n; i++) x[i] += j->ls ? y[i] * j->ls[i] : y[i];
-}
-
-static void run_linear(linear_job *j) {
-    run(j->s, j->tokens, quantize_task, j);
-    run(j->s, tiles(j->tokens, j->s->kernels->token_tile), linear_task, j);
-    if (j->residual) run(j->s, j->tokens, residual_task, j);
+/* Runs `task` over ranges of all tokens; each fits a worker's buffers. */
+static void run_tokens(block_job *j, ftv_task task) {
+    const ftv_session *s = j->s;
+    const int step = s->kernels->token_step;
+    j->parts = parts(s, (s->model->tokens + step - 1) / step, chunk_tokens(s) / step);
+    run(s, j->parts, task, j);
 }
 
 /* ---- patch embedding ---- */
 
 typedef struct {
     const ftv_session *s;
-    const int8_t *image; /* [channels][size][size] */
     const float *scales; /* [channels] */
-    const float *bias;
+    const float *weight, *bias;
+    int parts;
 } patch_job;
 
 static void patch_task(void *arg, int index, int worker) {
@@ -189,37 +233,41 @@ static void patch_task(void *arg, int index, int worker) {
     const ftv_model *m = s->model;
     const ftv_kernels *k = s->kernels;
     const int p = m->patch_size, size = m->image_size, grid = size / p, area = p * p, d = m->embed_dim;
-    const int first = index * k->token_tile, n = smaller(k->token_tile, grid * grid - first);
-    int32_t *acc = (int32_t *)(void *)own_scratch(s, worker);
-    int8_t *gathered = (int8_t *)(acc + k->token_tile * d);
-    float *x = s->x + (size_t)(m->prefix_tokens + first) * (size_t)d;
+    const range r = part(grid * grid, index, j->parts, 1);
+    const int n = r.last - r.first;
+    const int8_t *image = (const int8_t *)s->work;
+    int32_t *acc = (int32_t *)(void *)(s->work + s->image_bytes + patch_scratch(m) * (size_t)worker);
+    int8_t *gathered = (int8_t *)(acc + PATCHES * d);
+    float *x = s->x + (size_t)(m->prefix_tokens + r.first) * (size_t)d, *own = s->rows + (size_t)worker * NORM_ROWS * (size_t)d;
     for (int c = 0; c < m->channels; c++) {
         for (int t = 0; t < n; t++) {
-            const int8_t *corner = j->image + ((size_t)c * (size_t)size + (size_t)((first + t) / grid * p)) * (size_t)size +
-                                   (size_t)((first + t) % grid * p);
+            const int8_t *corner = image + ((size_t)c * (size_t)size + (size_t)((r.first + t) / grid * p)) * (size_t)size +
+                                   (size_t)((r.first + t) % grid * p);
             for (int row = 0; row < p; row++)
                 memcpy(gathered + t * area + row * p, corner + (size_t)row * (size_t)size, (size_t)p);
         }
         ftv_matrix w = m->patch;
         w.codes += (size_t)c * ftv_packed_bytes(w.packing, area);
-        k->matmul(acc, gathered, (size_t)area, &w, n, kernel_scratch(s, worker));
+        k->matmul(acc, gathered, (size_t)area, &w, n, scratch_of(s, worker));
         for (int i = 0; i < n * d; i++) {
             float v = (float)acc[i] * j->scales[c];
             x[i] = c ? x[i] + v : v;
         }
     }
-    const uint8_t *position = m->pos_embed + 2 * (size_t)(m->prefix_tokens + first) * (size_t)d;
-    for (int t = 0, i = 0; t < n; t++)
-        for (int o = 0; o < d; o++, i++)
-            x[i] = x[i] * ftv_load_f32(m->patch_scale + 4 * o) + j->bias[o] + ftv_load_f16(position, i);
+    for (int t = 0; t < n; t++, x += d) {
+        k->load_f16(own, m->pos_embed + 2 * (size_t)(m->prefix_tokens + r.first + t) * (size_t)d, d);
+        for (int o = 0; o < d; o++) x[o] = x[o] * j->weight[o] + j->bias[o] + own[o];
+    }
 }
 
 static void embed(ftv_session *s, const float *scales) {
     const ftv_model *m = s->model;
-    float *at = s->parameters;
-    patch_job j = {s, (const int8_t *)s->work, scales, expand_f16(&at, m->patch_bias, m->embed_dim)};
-    for (int i = 0; i < m->prefix_tokens * m->embed_dim; i++) s->x[i] = ftv_load_f16(m->pos_embed, i);
-    run(s, tiles(m->tokens - m->prefix_tokens, s->kernels->token_tile), patch_task, &j);
+    const int patches = m->tokens - m->prefix_tokens;
+    float *at = s->parameters, *weight = at;
+    for (int o = 0; o < m->embed_dim; o++) *at++ = ftv_load_f32(m->patch_scale + 4 * o);
+    patch_job j = {s, scales, weight, expand_f16(s, &at, m->patch_bias, m->embed_dim), parts(s, patches, PATCHES)};
+    s->kernels->load_f16(s->x, m->pos_embed, m->prefix_tokens * m->embed_dim);
+    run(s, j.parts, patch_task, &j);
     stage_done(s, FTV_STAGE_EMBED, 0, s->x, m->tokens, m->embed_dim, m->embed_dim);
 }
 
@@ -230,60 +278,49 @@ typedef struct {
     int8_t *q, *k, *v;        /* int8: [tokens][embed_dim] each */
     float *q_scale, *k_scale; /* [tokens][heads] */
     float *v_scale;           /* [embed_dim] */
+    int parts;                /* of the queries, per head */
 } attention_job;
 
 static void attention_task(void *arg, int index, int worker) {
     const attention_job *j = arg;
     const ftv_session *s = j->s;
     const ftv_model *m = s->model;
-    const int d = m->embed_dim, head_dim = d / m->heads, per_head = tiles(m->tokens, s->kernels->query_tile);
-    const int head = index / per_head, first = index % per_head * s->kernels->query_tile,
-              last = smaller(first + s->kernels->query_tile, m->tokens);
+    const int d = m->embed_dim, head_dim = d / m->heads, head = index / j->parts;
+    const range r = part(m->tokens, index % j->parts, j->parts, s->kernels->query_step);
     const size_t column = (size_t)(head * head_dim);
     const float scale = 1.0f / sqrtf((float)head_dim);
     float *q = (float *)(void *)s->work + column;
     if (j->q)
         s->kernels->attention_int8(q, 3 * (size_t)d, j->q + column, j->k + column, j->v + column, (size_t)d, j->q_scale + head,
-                                   j->k_scale + head, (size_t)m->heads, j->v_scale + column, m->tokens, head_dim, scale, first,
-                                   last, kernel_scratch(s, worker));
+                                   j->k_scale + head, (size_t)m->heads, j->v_scale + column, m->tokens, head_dim, scale, r.first,
+                                   r.last, scratch_of(s, worker));
     else
-        s->kernels->attention_f32(q, q, q + d, q + 2 * d, 3 * (size_t)d, m->tokens, head_dim, scale, first, last,
-                                  kernel_scratch(s, worker));
+        s->kernels->attention_f32(q, q, q + d, q + 2 * d, 3 * (size_t)d, m->tokens, head_dim, scale, r.first, r.last,
+                                  scratch_of(s, worker));
 }
 
-static void quantize_qk_task(void *arg, int t, int worker) {
+static void quantize_task(void *arg, int head, int worker) {
     const attention_job *j = arg;
     const ftv_model *m = j->s->model;
+    const ftv_kernels *k = j->s->kernels;
     (void)worker;
-    const int d = m->embed_dim, head_dim = d / m->heads;
-    const float *row = (const float *)(const void *)j->s->work + (size_t)t * 3 * (size_t)d;
-    for (int h = 0; h < m->heads; h++) {
-        j->q_scale[t * m->heads + h] = ftv_quantize(j->q + (size_t)t * (size_t)d + h * head_dim, row + h * head_dim, head_dim);
-        j->k_scale[t * m->heads + h] =
-            ftv_quantize(j->k + (size_t)t * (size_t)d + h * head_dim, row + d + h * head_dim, head_dim);
+    const int head_dim = m->embed_dim / m->heads;
+    const size_t d = (size_t)m->embed_dim, column = (size_t)(head * head_dim);
+    const float *row = (const float *)(const void *)j->s->work + column;
+    k->quantize_columns(j->v + column, d, j->v_scale + column, row + 2 * d, 3 * d, m->tokens, head_dim);
+    for (int t = 0; t < m->tokens; t++, row += 3 * d) {
+        j->q_scale[t * m->heads + head] = k->quantize(j->q + (size_t)t * d + column, row, head_dim);
+        j->k_scale[t * m->heads + head] = k->quantize(j->k + (size_t)t * d + column, row + d, head_dim);
     }
 }
 
-static void quantize_v_task(void *arg, int column, int worker) {
-    const attention_job *j = arg;
-    const ftv_model *m = j->s->model;
-    (void)worker;
-    const size_t d = (size_t)m->embed_dim;
-    const float *v = (const float *)(const void *)j->s->work + 2 * d + (size_t)column;
-    float top = 1e-5f;
-    for (int t = 0; t < m->tokens; t++) {
-        float a = fabsf(v[(size_t)t * 3 * d]);
-        top = a > top ? a : top;
-    }
-    const float inverse = 127.0f / top;
-    j->v_scale[column] = top / 127.0f;
-    for (int t = 0; t < m->tokens; t++) j->v[(size_t)t * d + (size_t)column] = ftv_to_int8(v[(size_t)t * 3 * d] * inverse);
-}
+static int common_divisor(int a, int b) { return b ? common_divisor(b, a % b) : a; }
 
 static void attention(ftv_session *s) {
     const ftv_model *m = s->model;
     const size_t t = (size_t)m->tokens, d = (size_t)m->embed_dim;
-    attention_job j = {.s = s};
+    const int n = workers(&s->options);
+    attention_job j = {.s = s, .parts = n / common_divisor(n, m->heads)};
     if (s->options.attention == FTV_ATTENTION_INT8) {
         j.q_scale = (float *)(void *)s->attention;
         j.k_scale = j.q_scale + t * (size_t)m->heads;
@@ -291,91 +328,77 @@ static void attention(ftv_session *s) {
         j.q = (int8_t *)(j.v_scale + d);
         j.k = j.q + t * d;
         j.v = j.k + t * d;
-        run(s, m->tokens, quantize_qk_task, &j);
-        run(s, m->embed_dim, quantize_v_task, &j);
+        run(s, m->heads, quantize_task, &j);
     }
-    run(s, m->heads * tiles(m->tokens, s->kernels->query_tile), attention_task, &j);
+    run(s, m->heads * j.parts, attention_task, &j);
 }
 
 /* ---- one block ---- */
 
+static void qkv_task(void *arg, int index, int worker) {
+    const block_job *j = arg;
+    const ftv_session *s = j->s;
+    const range r = tokens_of(j, index);
+    const size_t d = (size_t)s->model->embed_dim;
+    run_linear(s, &j->op[0], s->x + (size_t)r.first * d, d, (float *)(void *)s->work + (size_t)r.first * 3 * d, 3 * d, NULL,
+               r.last - r.first, worker);
+}
+
+static void proj_task(void *arg, int index, int worker) {
+    const block_job *j = arg;
+    const ftv_session *s = j->s;
+    const range r = tokens_of(j, index);
+    const size_t d = (size_t)s->model->embed_dim;
+    float *row = (float *)(void *)s->work + (size_t)r.first * 3 * d; /* attention's output, and over k, no longer needed, ours */
+    run_linear(s, &j->op[0], row, 3 * d, row + d, 3 * d, s->x + (size_t)r.first * d, r.last - r.first, worker);
+}
+
+static void mlp_task(void *arg, int index, int worker) {
+    const block_job *j = arg;
+    const ftv_session *s = j->s;
+    const range r = tokens_of(j, index);
+    const size_t d = (size_t)s->model->embed_dim, stride = s->hidden_stride;
+    float *hidden = (float *)(void *)s->work + (size_t)worker * (size_t)chunk_tokens(s) * stride,
+          *x = s->x + (size_t)r.first * d;
+    run_linear(s, &j->op[0], x, d, hidden, stride, NULL, r.last - r.first, worker);
+    run_linear(s, &j->op[1], hidden, stride, hidden, stride, x, r.last - r.first, worker);
+}
+
 static void attention_half(ftv_session *s, const ftv_block *b, int index) {
     const ftv_model *m = s->model;
-    const int d = m->embed_dim, chunk = chunk_tokens(m, &s->options);
+    const int d = m->embed_dim;
     float *const qkv = (float *)(void *)s->work, *at = s->parameters;
-    linear_job j = {.s = s,
-                    .layer = &b->qkv,
-                    .codes = s->codes,
-                    .codes_stride = (size_t)d,
-                    .in_stride = (size_t)d,
-                    .out_stride = 3 * (size_t)d};
-    j.gain = expand_codes(&at, &b->norm1.codes, 0, b->norm1.scale);
-    j.shift = expand_codes(&at, &b->norm1.codes, 1, b->norm1.bias_scale);
-    j.norm = expand_f16(&at, b->qkv.norm, d);
-    j.bias = expand_f16(&at, b->qkv.bias, 3 * d);
-    for (int t = 0; t < m->tokens; t += chunk) {
-        j.tokens = smaller(chunk, m->tokens - t);
-        j.in = s->x + (size_t)t * (size_t)d;
-        j.out = qkv + (size_t)t * 3 * (size_t)d;
-        run_linear(&j);
-    }
+    block_job j = {.s = s, .op = {{.layer = &b->qkv}}};
+    j.op->gain = expand_codes(&at, &b->norm1.codes, 0, b->norm1.scale);
+    j.op->shift = expand_codes(&at, &b->norm1.codes, 1, b->norm1.bias_scale);
+    j.op->norm = expand_f16(s, &at, b->qkv.norm, d);
+    j.op->bias = expand_f16(s, &at, b->qkv.bias, 3 * d);
+    run_tokens(&j, qkv_task);
     stage_done(s, FTV_STAGE_QKV, index, qkv, m->tokens, 3 * d, 3 * d);
     attention(s); /* overwrites q, head by head */
     stage_done(s, FTV_STAGE_ATTENTION, index, qkv, m->tokens, d, 3 * d);
     at = s->parameters;
-    j = (linear_job){.s = s,
-                     .layer = &b->proj,
-                     .codes = s->codes,
-                     .codes_stride = (size_t)d,
-                     .in_stride = 3 * (size_t)d,
-                     .out_stride = 3 * (size_t)d};
-    j.norm = expand_f16(&at, b->proj.norm, d);
-    j.bias = expand_f16(&at, b->proj.bias, d);
-    j.ls = expand_f16(&at, b->ls1, d);
-    for (int t = 0; t < m->tokens; t += chunk) {
-        j.tokens = smaller(chunk, m->tokens - t);
-        j.in = qkv + (size_t)t * 3 * (size_t)d;
-        j.out = j.in + d; /* over k, which is no longer needed */
-        j.residual = s->x + (size_t)t * (size_t)d;
-        run_linear(&j);
-    }
+    *j.op = (linear_op){.layer = &b->proj};
+    j.op->norm = expand_f16(s, &at, b->proj.norm, d);
+    j.op->bias = expand_f16(s, &at, b->proj.bias, d);
+    j.op->ls = expand_f16(s, &at, b->ls1, d);
+    run_tokens(&j, proj_task);
     stage_done(s, FTV_STAGE_PROJ, index, s->x, m->tokens, d, d);
 }
 
 static void mlp_half(ftv_session *s, const ftv_block *b, int index) {
     const ftv_model *m = s->model;
-    const int d = m->embed_dim, h = m->mlp_dim, chunk = chunk_tokens(m, &s->options);
-    const size_t hidden_stride = (size_t)larger(h, d);
-    float *const hidden = (float *)(void *)s->work, *at = s->parameters;
-    linear_job up = {.s = s,
-                     .layer = &b->fc1,
-                     .codes = s->codes,
-                     .codes_stride = (size_t)d,
-                     .in_stride = (size_t)d,
-                     .out = hidden,
-                     .out_stride = hidden_stride};
-    up.gain = expand_codes(&at, &b->norm2.codes, 0, b->norm2.scale);
-    up.shift = expand_codes(&at, &b->norm2.codes, 1, b->norm2.bias_scale);
-    up.norm = expand_f16(&at, b->fc1.norm, d);
-    up.bias = expand_f16(&at, b->fc1.bias, h);
-    linear_job down = {.s = s,
-                       .layer = &b->fc2,
-                       .in = hidden,
-                       .in_stride = hidden_stride,
-                       .out = hidden,
-                       .out_stride = hidden_stride,
-                       .codes_stride = (size_t)h,
-                       .gelu = true};
-    down.norm = expand_f16(&at, b->fc2.norm, h);
-    down.bias = expand_f16(&at, b->fc2.bias, d);
-    down.ls = expand_f16(&at, b->ls2, d);
-    down.codes = (int8_t *)(hidden + (size_t)chunk * hidden_stride);
-    for (int t = 0; t < m->tokens; t += chunk) {
-        up.tokens = down.tokens = smaller(chunk, m->tokens - t);
-        up.in = down.residual = s->x + (size_t)t * (size_t)d;
-        run_linear(&up);
-        run_linear(&down);
-    }
+    const int d = m->embed_dim, h = m->mlp_dim;
+    float *at = s->parameters;
+    block_job j = {.s = s, .op = {{.layer = &b->fc1}, {.layer = &b->fc2, .gelu = true}}};
+    j.op[0].gain = expand_codes(&at, &b->norm2.codes, 0, b->norm2.scale);
+    j.op[0].shift = expand_codes(&at, &b->norm2.codes, 1, b->norm2.bias_scale);
+    j.op[0].norm = expand_f16(s, &at, b->fc1.norm, d);
+    j.op[0].bias = expand_f16(s, &at, b->fc1.bias, h);
+    j.op[1].norm = expand_f16(s, &at, b->fc2.norm, h);
+    j.op[1].bias = expand_f16(s, &at, b->fc2.bias, d);
+    j.op[1].ls = expand_f16(s, &at, b->ls2, d);
+    run_tokens(&j, mlp_task);
     stage_done(s, FTV_STAGE_BLOCK, index, s->x, m->tokens, d, d);
 }
 
@@ -385,20 +408,12 @@ static void classify(ftv_session *s, const ftv_linear *head, int token, float *l
     const ftv_model *m = s->model;
     const int d = m->embed_dim;
     float *at = s->parameters;
-    linear_job j = {.s = s,
-                    .layer = head,
-                    .codes = s->codes,
-                    .codes_stride = (size_t)d,
-                    .in = s->x + (size_t)token * (size_t)d,
-                    .in_stride = (size_t)d,
-                    .out = logits,
-                    .out_stride = (size_t)m->classes,
-                    .tokens = 1};
-    j.gain = expand_codes(&at, &m->norm.codes, 0, m->norm.scale);
-    j.shift = expand_codes(&at, &m->norm.codes, 1, m->norm.bias_scale);
-    j.norm = expand_f16(&at, head->norm, d);
-    j.bias = expand_f16(&at, head->bias, m->classes);
-    run_linear(&j);
+    linear_op op = {.layer = head};
+    op.gain = expand_codes(&at, &m->norm.codes, 0, m->norm.scale);
+    op.shift = expand_codes(&at, &m->norm.codes, 1, m->norm.bias_scale);
+    op.norm = expand_f16(s, &at, head->norm, d);
+    op.bias = expand_f16(s, &at, head->bias, m->classes);
+    run_linear(s, &op, s->x + (size_t)token * (size_t)d, (size_t)d, logits, (size_t)m->classes, NULL, 1, 0);
 }
 
 static ftv_status run_blocks(ftv_session *s, const float *scales, float *logits) {
@@ -426,25 +441,33 @@ ftv_status ftv_run_f32(ftv_session *s, const float *picture, float *logits) {
     const int area = m->image_size * m->image_size;
     float scales[FTV_MAX_CHANNELS];
     for (int c = 0; c < m->channels; c++)
-        scales[c] = ftv_quantize((int8_t *)s->work + (size_t)c * (size_t)area, picture + (size_t)c * (size_t)area, area);
+        scales[c] = s->kernels->quantize((int8_t *)s->work + (size_t)c * (size_t)area, picture + (size_t)c * (size_t)area, area);
     return run_blocks(s, scales, logits);
 }
 
 ftv_status ftv_run_u8(ftv_session *s, const uint8_t *picture, float *logits) {
+    enum { PIXELS = 16 }; /* at a time: a whole number of vectors for any number of channels */
     if (!s || !s->arena || !picture || !logits) return FTV_ERR_ARGUMENT;
     const ftv_model *m = s->model;
-    const int area = m->image_size * m->image_size, n = m->channels;
+    const int area = m->image_size * m->image_size, n = m->channels, group = PIXELS * n, all = area * n;
+    uint8_t low[PIXELS * FTV_MAX_CHANNELS], high[PIXELS * FTV_MAX_CHANNELS];
+    memset(low, 255, sizeof low), memset(high, 0, sizeof high);
+    for (int first = 0; first < all; first += group)
+        for (int i = 0; i < smaller(group, all - first); i++) {
+            const uint8_t v = picture[first + i];
+            low[i] = v < low[i] ? v : low[i];
+            high[i] = v > high[i] ? v : high[i];
+        }
     float scales[FTV_MAX_CHANNELS];
     for (int c = 0; c < n; c++) {
-        uint8_t low = 255, high = 0; /* |normalised| is largest at an end of the range */
-        for (int i = 0; i < area; i++) {
-            uint8_t v = picture[(size_t)i * (size_t)n + (size_t)c];
-            low = v < low ? v : low;
-            high = v > high ? v : high;
+        for (int i = c + n; i < group; i += n) {
+            low[c] = low[i] < low[c] ? low[i] : low[c];
+            high[c] = high[i] > high[c] ? high[i] : high[c];
         }
-        const float ends[2] = {((float)low - m->mean[c]) / m->std[c], ((float)high - m->mean[c]) / m->std[c]};
+        /* |normalised| is largest at an end of the range */
+        const float ends[2] = {((float)low[c] - m->mean[c]) / m->std[c], ((float)high[c] - m->mean[c]) / m->std[c]};
         int8_t code[256], of_ends[2];
-        scales[c] = ftv_quantize(of_ends, ends, 2);
+        scales[c] = ftv_quantize_ref(of_ends, ends, 2);
         const float top = ftv_max_abs(ends, 2), factor = 127.0f / (top > 1e-5f ? top : 1e-5f);
         for (int v = 0; v < 256; v++) code[v] = ftv_to_int8(((float)v - m->mean[c]) / m->std[c] * factor);
         int8_t *out = (int8_t *)s->work + (size_t)c * (size_t)area;

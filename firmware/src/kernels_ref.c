@@ -14,29 +14,35 @@ static void matmul_ref(int32_t *acc, const int8_t *x, size_t x_stride, const ftv
         }
 }
 
-void ftv_linear_from_matmul(const ftv_kernels *set, int32_t *acc, float *y, size_t y_stride, const int8_t *x, size_t x_stride,
-                            const float *x_scale, const ftv_matrix *w, float scale, const float *bias, int tokens,
-                            void *scratch) {
-    set->matmul(acc, x, x_stride, w, tokens, scratch);
-    for (int t = 0; t < tokens; t++) {
-        const float s = x_scale[t] * scale;
-        float *out = y + (size_t)t * y_stride;
-        for (int r = 0; r < w->rows; r++) {
-            float v = (float)*acc++ * s;
-            out[r] = bias ? v + bias[r] : v;
+void ftv_linear_from_matmul(const ftv_kernels *set, int tile, int32_t *acc, float *y, size_t y_stride, const int8_t *x,
+                            size_t x_stride, const float *x_scale, const ftv_matrix *w, float scale, const float *bias,
+                            int tokens, void *scratch) {
+    for (int first = 0; first < tokens; first += tile) {
+        const int n = tokens - first < tile ? tokens - first : tile;
+        set->matmul(acc, x + (size_t)first * x_stride, x_stride, w, n, scratch);
+        for (int t = 0; t < n; t++) {
+            const float s = x_scale[first + t] * scale;
+            float *out = y + (size_t)(first + t) * y_stride;
+            for (int r = 0; r < w->rows; r++) {
+                float v = (float)acc[(size_t)t * (size_t)w->rows + (size_t)r] * s;
+                out[r] = bias ? v + bias[r] : v;
+            }
         }
     }
 }
 
+enum { TILE = 4 };
 static void linear_ref(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
                        float scale, const float *bias, int tokens, void *scratch) {
-    ftv_linear_from_matmul(&ftv_kernels_ref, scratch, y, y_stride, x, x_stride, x_scale, w, scale, bias, tokens, NULL);
+    ftv_linear_from_matmul(&ftv_kernels_ref, TILE, scratch, y, y_stride, x, x_stride, x_scale, w, scale, bias, tokens, NULL);
 }
 
-void ftv_layer_norm_ref(float *y, const float *x, const float *gain, const float *bias, float eps, int n) {
-    const float mean = ftv_sum(x, n) / (float)n;
-    const float r = 1.0f / sqrtf(ftv_sum_squares(x, mean, n) / (float)n + eps);
-    for (int i = 0; i < n; i++) y[i] = (x[i] - mean) * r * gain[i] + bias[i];
+void ftv_layer_norm_ref(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps, int rows, int n) {
+    for (; rows; rows--, x += x_stride, y += n) {
+        const float mean = ftv_sum(x, n) / (float)n;
+        const float r = 1.0f / sqrtf(ftv_sum_squares(x, mean, n) / (float)n + eps);
+        for (int i = 0; i < n; i++) y[i] = (x[i] - mean) * r * gain[i] + bias[i];
+    }
 }
 
 static float quantize_scale(const float *x, int n) {
@@ -44,16 +50,40 @@ static float quantize_scale(const float *x, int n) {
     return m > 1e-5f ? m : 1e-5f;
 }
 
-float ftv_quantize(int8_t *q, const float *x, int n) {
+float ftv_quantize_ref(int8_t *q, const float *x, int n) {
     const float m = quantize_scale(x, n), s = 127.0f / m;
-    for (int i = 0; i < n; i++) q[i] = ftv_to_int8(x[i] * s); /* q[i] lies at or before x[i] when they share memory */
+    for (int i = 0; i < n; i++) q[i] = ftv_to_int8(x[i] * s);
     return m / 127.0f;
 }
 
-float ftv_rms_quantize_ref(int8_t *q, float *x, const float *weight, int n) {
-    const float r = 1.0f / sqrtf(ftv_sum_squares(x, 0.0f, n) / (float)n + 1e-5f);
-    for (int i = 0; i < n; i++) x[i] = x[i] * r * weight[i];
-    return ftv_quantize(q, x, n);
+void ftv_rms_quantize_ref(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n) {
+    for (; rows; rows--, x += x_stride, q += n) {
+        const float r = 1.0f / sqrtf(ftv_sum_squares(x, 0.0f, n) / (float)n + 1e-5f);
+        for (int i = 0; i < n; i++) x[i] = x[i] * r * weight[i];
+        *scale++ = ftv_quantize_ref(q, x, n);
+    }
+}
+
+void ftv_quantize_columns_ref(int8_t *q, size_t q_stride, float *scale, const float *x, size_t x_stride, int rows, int cols) {
+    for (int c = 0; c < cols; c++) {
+        float top = 1e-5f;
+        for (int r = 0; r < rows; r++) {
+            const float a = fabsf(x[(size_t)r * x_stride + (size_t)c]);
+            top = a > top ? a : top;
+        }
+        const float s = 127.0f / top;
+        scale[c] = top / 127.0f;
+        for (int r = 0; r < rows; r++)
+            q[(size_t)r * q_stride + (size_t)c] = ftv_to_int8(x[(size_t)r * x_stride + (size_t)c] * s);
+    }
+}
+
+void ftv_add_ref(float *x, const float *y, const float *gain, int n) {
+    for (int i = 0; i < n; i++) x[i] += gain ? y[i] * gain[i] : y[i];
+}
+
+void ftv_load_f16_ref(float *x, const uint8_t *f16, int n) {
+    for (int i = 0; i < n; i++) x[i] = ftv_load_f16(f16, i);
 }
 
 void ftv_gelu_ref(float *x, int n) {
@@ -117,23 +147,26 @@ void ftv_attention_int8_ref(float *out, size_t out_stride, const int8_t *q, cons
     }
 }
 
-static size_t scratch_ref(ftv_packing packing, int rows, int cols, int tokens, int head_dim) {
-    (void)packing;
-    (void)cols;
-    size_t acc = (size_t)rows * 8 * sizeof(int32_t), attention = ftv_attention_scratch_ref(tokens, head_dim);
+static size_t scratch_ref(ftv_packing packing, int rows, int cols, int chunk, int tokens, int head_dim) {
+    (void)packing, (void)cols, (void)chunk;
+    size_t acc = (size_t)rows * TILE * sizeof(int32_t), attention = ftv_attention_scratch_ref(tokens, head_dim);
     return acc > attention ? acc : attention;
 }
 
 const ftv_kernels ftv_kernels_ref = {
     .name = "ref",
-    .token_tile = 8,
-    .query_tile = 32,
+    .token_step = 1,
+    .query_step = 1,
     .scratch_bytes = scratch_ref,
     .matmul = matmul_ref,
     .linear = linear_ref,
     .layer_norm = ftv_layer_norm_ref,
     .rms_quantize = ftv_rms_quantize_ref,
+    .quantize = ftv_quantize_ref,
+    .quantize_columns = ftv_quantize_columns_ref,
     .gelu = ftv_gelu_ref,
+    .add = ftv_add_ref,
+    .load_f16 = ftv_load_f16_ref,
     .attention_f32 = ftv_attention_f32_ref,
     .attention_int8 = ftv_attention_int8_ref,
 };

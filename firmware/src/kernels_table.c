@@ -95,7 +95,7 @@ static inline void spread(int32_t *const acc[TOKENS], int r, const word s[WORDS]
     }
 }
 
-static void matmul_table(int32_t *out, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens, void *scratch) {
+static void matmul_tile(int32_t *out, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens, void *scratch) {
     const ftv_packing p = w->packing;
     const int digits = ftv_packed_digits(p), step = entries(p) * WORDS, bytes = (int)ftv_packed_bytes(p, w->cols);
     word *const tables = scratch;
@@ -120,6 +120,12 @@ static void matmul_table(int32_t *out, const int8_t *x, size_t x_stride, const f
     }
 }
 
+static void matmul_table(int32_t *out, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens, void *scratch) {
+    for (int t = 0; t < tokens; t += TOKENS)
+        matmul_tile(out + (size_t)t * (size_t)w->rows, x + (size_t)t * x_stride, x_stride, w,
+                    tokens - t < TOKENS ? tokens - t : TOKENS, scratch);
+}
+
 static size_t align8(size_t n) { return (n + 7) & ~(size_t)7; }
 static size_t table_bytes(ftv_packing p, int rows) {
     return (size_t)(slice_bytes(p) * entries(p) * WORDS) * sizeof(word) + align8((size_t)rows * sizeof(int32_t));
@@ -128,12 +134,12 @@ static size_t table_bytes(ftv_packing p, int rows) {
 static void linear_table(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
                          float scale, const float *bias, int tokens, void *scratch) {
     uint8_t *acc = (uint8_t *)scratch + table_bytes(w->packing, w->rows);
-    ftv_linear_from_matmul(&ftv_kernels_table, (int32_t *)(void *)acc, y, y_stride, x, x_stride, x_scale, w, scale, bias, tokens,
-                           scratch);
+    ftv_linear_from_matmul(&ftv_kernels_table, TOKENS, (int32_t *)(void *)acc, y, y_stride, x, x_stride, x_scale, w, scale, bias,
+                           tokens, scratch);
 }
 
-static size_t scratch_table(ftv_packing packing, int rows, int cols, int tokens, int head_dim) {
-    (void)cols;
+static size_t scratch_table(ftv_packing packing, int rows, int cols, int chunk, int tokens, int head_dim) {
+    (void)cols, (void)chunk;
     size_t linear = table_bytes(packing, rows) + (size_t)rows * TOKENS * sizeof(int32_t),
            attention = ftv_attention_scratch_ref(tokens, head_dim);
     return linear > attention ? linear : attention;
@@ -141,14 +147,18 @@ static size_t scratch_table(ftv_packing packing, int rows, int cols, int tokens,
 
 const ftv_kernels ftv_kernels_table = {
     .name = "table",
-    .token_tile = TOKENS,
-    .query_tile = 32,
+    .token_step = TOKENS,
+    .query_step = 1,
     .scratch_bytes = scratch_table,
     .matmul = matmul_table,
     .linear = linear_table,
     .layer_norm = ftv_layer_norm_ref,
     .rms_quantize = ftv_rms_quantize_ref,
+    .quantize = ftv_quantize_ref,
+    .quantize_columns = ftv_quantize_columns_ref,
     .gelu = ftv_gelu_ref,
+    .add = ftv_add_ref,
+    .load_f16 = ftv_load_f16_ref,
     .attention_f32 = ftv_attention_f32_ref,
     .attention_int8 = ftv_attention_int8_ref,
 };

@@ -23,6 +23,8 @@ static inline int ftv_unpack(ftv_packing p, const uint8_t *row, int i) {
     return row[i / 5] / power[i % 5] % 3 - 1;
 }
 
+extern const uint16_t ftv_digits_of_base3[256]; /* the five digits of a byte, two bits each */
+
 static inline void ftv_pack(ftv_packing p, uint8_t *row, const int8_t *codes, int n) {
     static const uint8_t power[] = {1, 3, 9, 27, 81};
     int digits = ftv_packed_digits(p), filled = (int)ftv_packed_bytes(p, n) * digits;

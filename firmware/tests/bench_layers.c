@@ -38,8 +38,8 @@ static void measure(const ftv_kernels *k, ftv_packing packing, const char *name,
     float *in = malloc(sizeof(float) * (size_t)(TOKENS * cols)), *weight = malloc(sizeof(float) * (size_t)cols),
           *bias = malloc(sizeof(float) * (size_t)rows);
     float *y = malloc(sizeof(float) * (size_t)(TOKENS * rows)), scales[TOKENS];
-    int32_t *acc = malloc(sizeof(int32_t) * (size_t)(k->token_tile * rows));
-    void *scratch = malloc(k->scratch_bytes(packing, rows, cols, 1, 1));
+    int32_t *acc = malloc(sizeof(int32_t) * (size_t)(TOKENS * rows));
+    void *scratch = malloc(k->scratch_bytes(packing, rows, cols, TOKENS, 1, 1));
     if (!codes || !row || !x || !in || !weight || !bias || !y || !acc || !scratch) {
         printf("out of memory\n");
         exit(1);
@@ -56,20 +56,15 @@ static void measure(const ftv_kernels *k, ftv_packing packing, const char *name,
     printf("%-6s %-12s %4d -> %4d", packing == FTV_PACK_2BIT ? "2bit" : "base3", name, cols, rows);
     for (int i = 0; i < TOKENS * cols; i++) x[i] = (int8_t)(next() & 255);
     t.start = platform_count();
-    for (int i = 0; i < TOKENS; i += k->token_tile)
-        k->matmul(acc, x + i * cols, (size_t)cols, &w, k->token_tile < TOKENS - i ? k->token_tile : TOKENS - i, scratch);
+    k->matmul(acc, x, (size_t)cols, &w, TOKENS, scratch);
     print(&t, "");
     for (int i = 0; i < TOKENS; i++) scales[i] = 0.01f;
     t.start = platform_count();
-    for (int i = 0; i < TOKENS; i += k->token_tile)
-        k->linear(y + i * rows, (size_t)rows, x + i * cols, (size_t)cols, scales + i, &w, 0.02f, bias,
-                  k->token_tile < TOKENS - i ? k->token_tile : TOKENS - i, scratch);
+    k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, TOKENS, scratch);
     print(&t, "");
     t.start = platform_count();
-    for (int i = 0; i < TOKENS; i++) scales[i] = k->rms_quantize(x + i * cols, in + i * cols, weight, cols);
-    for (int i = 0; i < TOKENS; i += k->token_tile)
-        k->linear(y + i * rows, (size_t)rows, x + i * cols, (size_t)cols, scales + i, &w, 0.02f, bias,
-                  k->token_tile < TOKENS - i ? k->token_tile : TOKENS - i, scratch);
+    k->rms_quantize(x, scales, in, (size_t)cols, weight, TOKENS, cols);
+    k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, TOKENS, scratch);
     print(&t, "\n");
     free(codes), free(row), free(x), free(in), free(weight), free(bias), free(y), free(acc), free(scratch);
 }

@@ -8,7 +8,7 @@
 #include "math32.h"
 #include "packing.h"
 
-enum { MOST = 700, ROWS = 9, GUARD = 64 };
+enum { MOST = 700, ROWS = 9, TOKENS = 15, GUARD = 64 };
 static uint64_t seed = 1;
 
 static float real(void) { return (float)(int32_t)(check_random(&seed) >> 32) * 0x1p-30f; }
@@ -38,8 +38,8 @@ static void check_linear(const ftv_kernels *k, ftv_packing packing, int cols, in
     guarded codes = guard(stride * (size_t)rows, shift), x = guard(x_stride * (size_t)tokens, (shift * 7) % 16);
     guarded y = guard((size_t)(tokens * (rows + 3)) * 4, (shift % 4) * 4), y_ref = guard(y.bytes, 0),
             acc = guard((size_t)(tokens * rows) * 4, (shift % 4) * 4), acc_ref = guard(acc.bytes, 0);
-    guarded scratch = guard(k->scratch_bytes(packing, rows, cols, 1, 1), 0),
-            scratch_ref = guard(ftv_kernels_ref.scratch_bytes(packing, rows, cols, 1, 1), 0);
+    guarded scratch = guard(k->scratch_bytes(packing, rows, cols, tokens, 1, 1), 0),
+            scratch_ref = guard(ftv_kernels_ref.scratch_bytes(packing, rows, cols, tokens, 1, 1), 0);
     int8_t row[MOST];
     for (int r = 0; r < rows; r++) {
         for (int i = 0; i < cols; i++) row[i] = extreme ? (r & 1 ? 1 : -1) : (int8_t)(check_random(&seed) % 3) - 1;
@@ -69,23 +69,34 @@ static void check_linear(const ftv_kernels *k, ftv_packing packing, int cols, in
 }
 
 static void check_rows(const ftv_kernels *k, int n, size_t shift) {
-    guarded a = guard((size_t)n * 4, shift * 4), b = guard((size_t)n * 4, 0), q = guard((size_t)n, shift),
-            q_ref = guard((size_t)n, 0);
-    float x[MOST], gain[MOST], bias[MOST], *ya = (float *)(void *)a.data, *yb = (float *)(void *)b.data;
-    for (int i = 0; i < n; i++) x[i] = real() * (shift == 3 ? 1e-7f : 4.0f), gain[i] = real(), bias[i] = real();
-    k->layer_norm(ya, x, gain, bias, 1e-6f, n);
-    ftv_layer_norm_ref(yb, x, gain, bias, 1e-6f, n);
-    CHECK(!memcmp(ya, yb, a.bytes), "%s layer_norm differs: length %d", k->name, n);
-    memcpy(ya, x, a.bytes), memcpy(yb, x, a.bytes);
-    k->gelu(ya, n), ftv_gelu_ref(yb, n);
-    CHECK(!memcmp(ya, yb, a.bytes), "%s gelu differs: length %d", k->name, n);
-    float s = k->rms_quantize((int8_t *)q.data, ya, gain, n), s_ref = ftv_rms_quantize_ref((int8_t *)q_ref.data, yb, gain, n);
-    CHECK(s == s_ref && !memcmp(q.data, q_ref.data, q.bytes), "%s rms_quantize differs: length %d", k->name, n);
-    memcpy(ya, x, a.bytes);
-    k->gelu(ya, n);
-    k->rms_quantize((int8_t *)a.data, ya, gain, n); /* in place, as the hidden layer may have it */
-    CHECK(!memcmp(a.data, q.data, q.bytes), "%s rms_quantize differs in place: length %d", k->name, n);
-    unguard(a, "rows"), unguard(b, "rows"), unguard(q, "rows"), unguard(q_ref, "rows");
+    enum { R = 5 };
+    const size_t stride = (size_t)n + shift % 3, all = stride * (R - 1) + (size_t)n;
+    guarded a = guard(all * 4, shift * 4), b = guard(all * 4, 0), y = guard((size_t)(R * n) * 4, shift * 4),
+            y_ref = guard(y.bytes, 0), q = guard((size_t)(R * n), shift), q_ref = guard(q.bytes, 0);
+    float x[R * (MOST + 2)], gain[MOST], bias[MOST], s[R], s_ref[R];
+    float *xa = (float *)(void *)a.data, *xb = (float *)(void *)b.data, *ya = (float *)(void *)y.data,
+          *yb = (float *)(void *)y_ref.data;
+    int8_t *qa = (int8_t *)q.data, *qb = (int8_t *)q_ref.data;
+    for (size_t i = 0; i < all; i++) x[i] = real() * (shift == 3 ? 1e-7f : 4.0f);
+    for (int i = 0; i < n; i++) gain[i] = real(), bias[i] = real();
+    memcpy(xa, x, a.bytes), memcpy(xb, x, a.bytes);
+    k->layer_norm(ya, xa, stride, gain, bias, 1e-6f, R, n), ftv_layer_norm_ref(yb, xb, stride, gain, bias, 1e-6f, R, n);
+    CHECK(!memcmp(ya, yb, y.bytes), "%s layer_norm differs: length %d", k->name, n);
+    k->gelu(xa, (int)all), ftv_gelu_ref(xb, (int)all);
+    CHECK(!memcmp(xa, xb, a.bytes), "%s gelu differs: length %zu", k->name, all);
+    k->rms_quantize(qa, s, xa, stride, gain, R, n), ftv_rms_quantize_ref(qb, s_ref, xb, stride, gain, R, n);
+    CHECK(!memcmp(s, s_ref, sizeof s) && !memcmp(qa, qb, q.bytes) && !memcmp(xa, xb, a.bytes), "%s rms_quantize differs: length %d",
+          k->name, n);
+    CHECK(k->quantize(qa, x, n) == ftv_quantize_ref(qb, x, n) && !memcmp(qa, qb, q.bytes), "%s quantize differs: length %d",
+          k->name, n);
+    memcpy(xa, gain, (size_t)n * 4), memcpy(xb, gain, (size_t)n * 4);
+    k->add(xa, x, shift & 1 ? bias : NULL, n), ftv_add_ref(xb, x, shift & 1 ? bias : NULL, n);
+    CHECK(!memcmp(xa, xb, a.bytes), "%s add differs: length %d", k->name, n);
+    for (size_t i = 0; i < q.bytes / 2; i++) /* every kind of binary16 but NaN, whose payload is nobody's business */
+        q.data[2 * i] = (uint8_t)check_random(&seed), q.data[2 * i + 1] = (uint8_t)(check_random(&seed) & 0xfb);
+    k->load_f16(xa, q.data, n), ftv_load_f16_ref(xb, q.data, n);
+    CHECK(!memcmp(xa, xb, a.bytes), "%s load_f16 differs: length %d", k->name, n);
+    unguard(a, "rows"), unguard(b, "rows"), unguard(y, "rows"), unguard(y_ref, "rows"), unguard(q, "rows"), unguard(q_ref, "rows");
 }
 
 static void check_attention(const ftv_kernels *k, int tokens, int head_dim) {
@@ -95,18 +106,18 @@ static void check_attention(const ftv_kernels *k, int tokens, int head_dim) {
     int8_t *codes = malloc(n);
     if (!a || !b || !codes) exit(2);
     const int d = head_dim;
-    guarded scratch = guard(k->scratch_bytes(FTV_PACK_2BIT, 1, 1, tokens, d), 0),
+    guarded scratch = guard(k->scratch_bytes(FTV_PACK_2BIT, 1, 1, 1, tokens, d), 0),
             scratch_ref = guard(ftv_attention_scratch_ref(tokens, d), 0);
     for (size_t i = 0; i < n; i++) a[i] = b[i] = 3.0f * real(), codes[i] = (int8_t)check_random(&seed);
     for (int i = 0; i < 3 * MOST; i++) scales[i] = 0.01f + 0.01f * fabsf(real());
-    for (int first = 0; first < tokens; first += k->query_tile) {
-        int last = first + k->query_tile < tokens ? first + k->query_tile : tokens;
+    for (int first = 0; first < tokens; first += 2 * k->query_step) {
+        int last = first + 2 * k->query_step < tokens ? first + 2 * k->query_step : tokens;
         k->attention_f32(a, a, a + d, a + 2 * d, stride, tokens, d, 0.125f, first, last, scratch.data);
     }
     ftv_attention_f32_ref(b, b, b + d, b + 2 * d, stride, tokens, d, 0.125f, 0, tokens, scratch_ref.data);
     CHECK(!memcmp(a, b, n * 4), "%s attention_f32 differs: %d tokens, head %d", k->name, tokens, d);
-    for (int first = 0; first < tokens; first += k->query_tile) {
-        int last = first + k->query_tile < tokens ? first + k->query_tile : tokens;
+    for (int first = 0; first < tokens; first += 2 * k->query_step) {
+        int last = first + 2 * k->query_step < tokens ? first + 2 * k->query_step : tokens;
         k->attention_int8(a, stride, codes, codes + d, codes + 2 * d, stride, scales, scales + 1, 2, scales, tokens, d, 0.125f,
                           first, last, scratch.data);
     }
@@ -115,6 +126,17 @@ static void check_attention(const ftv_kernels *k, int tokens, int head_dim) {
     CHECK(!memcmp(a, b, n * 4), "%s attention_int8 differs: %d tokens, head %d", k->name, tokens, d);
     unguard(scratch, "scratch of attention"), unguard(scratch_ref, "scratch of attention");
     free(a), free(b), free(codes);
+}
+
+static void check_columns(const ftv_kernels *k, int rows, int cols) {
+    float x[MOST], scale[64], scale_ref[64];
+    int8_t q[MOST], q_ref[MOST];
+    const size_t stride = (size_t)cols + 3;
+    for (int i = 0; i < MOST; i++) x[i] = 5.0f * real(), q[i] = q_ref[i] = 99;
+    k->quantize_columns(q, stride, scale, x, stride, rows, cols);
+    ftv_quantize_columns_ref(q_ref, stride, scale_ref, x, stride, rows, cols);
+    CHECK(!memcmp(q, q_ref, sizeof q) && !memcmp(scale, scale_ref, (size_t)cols * 4), "%s quantize_columns differs: %d x %d", k->name,
+          rows, cols);
 }
 
 /* The elementary functions against the C library's in binary64. */
@@ -159,18 +181,19 @@ int main(void) {
         }
         for (int p = 0; p < 2; p++) {
             for (int cols = 1; cols <= 131; cols++)
-                check_linear(k, (ftv_packing)p, cols, 1 + cols % ROWS, 1 + cols % k->token_tile, (size_t)cols % 16, false);
+                check_linear(k, (ftv_packing)p, cols, 1 + cols % ROWS, 1 + cols % TOKENS, (size_t)cols % 16, false);
             for (size_t shift = 0; shift < 16; shift++)
-                for (int tokens = 1; tokens <= k->token_tile; tokens++)
+                for (int tokens = 1; tokens <= TOKENS; tokens++)
                     check_linear(k, (ftv_packing)p, 97, ROWS, tokens, shift, false);
             static const int widths[] = {191, 192, 193, 195, 196, 383, 384, 576, 700};
             for (int j = 0; j < 9; j++) {
-                check_linear(k, (ftv_packing)p, widths[j], 130, k->token_tile, 1, false);
-                check_linear(k, (ftv_packing)p, widths[j], 3, k->token_tile, 0, true);
+                check_linear(k, (ftv_packing)p, widths[j], 130, TOKENS, 1, false);
+                check_linear(k, (ftv_packing)p, widths[j], 70, TOKENS, 0, true);
             }
         }
         for (int n = 1; n <= 100; n++) check_rows(k, n, (size_t)n % 16);
         check_rows(k, 384, 0);
+        for (int cols = 1; cols <= 40; cols++) check_columns(k, 1 + cols % 15, cols);
         static const int tokens[] = {1, 2, 5, 16, 17, 31, 33, 65}, heads[] = {1, 7, 16, 24, 64};
         for (int t = 0; t < 8; t++)
             for (int h = 0; h < 5; h++) check_attention(k, tokens[t], heads[h]);

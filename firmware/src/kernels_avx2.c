@@ -1,0 +1,97 @@
+/* x86-64 with AVX2: vpmaddubsw multiplies codes 0..2 and activations and adds pairs, in 16 bits. 64 of those sums still fit
+ * (64 * 2 * 2 * 128 = 32768, on the negative side only), so 16 blocks go by before they are widened. */
+#include "kernels.h"
+
+#ifdef FTV_HAVE_X86
+#include <immintrin.h>
+#include <string.h>
+
+#include "bits.h"
+#include "simd.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#endif
+
+#define KERNELS avx2
+#define TOKENS 4
+#define KEYS 6
+#include "simd256.h"
+
+/* Any unsigned by any signed bytes: vpmaddubsw would saturate. */
+static inline vi dot_u8_s8(vi acc, vi a, vi b) {
+    const __m256i low = _mm256_set1_epi16(0xff), even = _mm256_madd_epi16(_mm256_and_si256((__m256i)a, low),
+                                                                        _mm256_srai_epi16(_mm256_slli_epi16((__m256i)b, 8), 8)),
+                  odd = _mm256_madd_epi16(_mm256_srli_epi16((__m256i)a, 8), _mm256_srai_epi16((__m256i)b, 8));
+    return acc + (vi)even + (vi)odd;
+}
+
+/* Written out: compilers would rather add products to each other first, and run out of registers. */
+static inline __m256i add_product(__m256i sum, __m256i codes, __m256i x) {
+    __m256i product;
+    __asm__("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(codes), "x"(x));
+    return sum;
+}
+
+#define STEP(n)                                                                                                                  \
+    do {                                                                                                                         \
+        vi code[VECTORS];                                                                                                        \
+        UNROLL                                                                                                                   \
+        for (int v = 0; v < VECTORS; v++) CODES(code[v], tile + v * LANES, n);                                                   \
+        UNROLL                                                                                                                   \
+        for (int t = 0; t < tokens; t++) {                                                                                       \
+            const __m256i b = (__m256i)vi_set((int32_t)ftv_load_u32(x + (size_t)t * stride + 2 * n));                            \
+            UNROLL                                                                                                               \
+            for (int v = 0; v < VECTORS; v++)                                                                                    \
+                sum[t][v] = add_product(sum[t][v], (__m256i)code[v], b);                                                         \
+        }                                                                                                                        \
+    } while (0)
+
+INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
+    while (blocks) {
+        __m256i sum[TOKENS][VECTORS];
+        UNROLL
+        for (int t = 0; t < tokens; t++) {
+            UNROLL
+            for (int v = 0; v < VECTORS; v++) sum[t][v] = _mm256_setzero_si256();
+        }
+        int now = blocks < 16 ? blocks : 16;
+        blocks -= now;
+        for (; now; now--, tile += VECTORS * LANES, x += 16) {
+            STEP(0);
+            STEP(2);
+            STEP(4);
+            STEP(6);
+        }
+        UNROLL
+        for (int t = 0; t < tokens; t++) {
+            UNROLL
+            for (int v = 0; v < VECTORS; v++) acc[t][v] += (vi)_mm256_madd_epi16(sum[t][v], _mm256_set1_epi16(1));
+        }
+    }
+}
+
+static uint64_t peak(uint32_t rounds) {
+    __m256i acc[8], codes = _mm256_set1_epi8(1), x = _mm256_set1_epi8(3);
+    for (int i = 0; i < 8; i++) acc[i] = _mm256_setzero_si256();
+    for (uint32_t r = 0; r < rounds; r++) {
+        UNROLL
+        for (int i = 0; i < 8; i++) acc[i] = add_product(acc[i], codes, x);
+    }
+    for (int i = 0; i < 8; i++) __asm__ volatile("" ::"x"(acc[i]));
+    return (uint64_t)rounds * 8 * 32;
+}
+
+static bool supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+#include "kernels_simd.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
