@@ -145,6 +145,8 @@ void ftv_app_start(ftv_app *a, const ftv_board *board, const void *file, size_t 
         trouble(a, "%s: %s", ftv_status_text(status), a->model.error);
     else {
         if (wishes) a->options = *wishes;
+        a->options.fast = board->fast;
+        a->options.fast_bytes = board->fast_bytes;
         a->options.on_stage = on_stage;
         a->options.stage_context = a;
         a->arena_bytes = ftv_arena_bytes(&a->model, &a->options);
@@ -195,21 +197,25 @@ static void say_part(ftv_app *a, const char *name, const void *start, const void
 
 static void say_parts(ftv_app *a) {
     const ftv_session *s = &a->session;
+    const bool int8 = s->options.attention == FTV_ATTENTION_INT8;
+    const uint8_t *fast = a->board->fast;
     const struct {
         const char *name;
         const void *start;
-    } parts[] = {{"x", s->x},
-                 {"work", s->work},
+    } parts[] = {{"scratch", s->scratch},
+                 {"parameters", s->parameters},
                  {"codes", s->codes},
                  {"scales", s->scales},
-                 {"parameters", s->parameters},
-                 {"attention", s->attention},
-                 {"scratch", s->scratch}};
+                 {"rows", s->rows},
+                 {"x", s->x},
+                 {int8 ? "attention" : "free", s->attention},
+                 {"work", s->work}};
     enum { N = sizeof parts / sizeof *parts };
     const void *starts[N];
     for (int i = 0; i < N; i++) starts[i] = parts[i].start;
-    for (int i = 0; i < N; i++) /* attention: nothing unless int8 */
-        if (i != 5 || s->options.attention == FTV_ATTENTION_INT8) say_part(a, parts[i].name, parts[i].start, starts, N);
+    const bool free_fast = fast && s->attention >= fast && s->attention < fast + a->board->fast_bytes; /* nothing behind it */
+    for (int i = 0; i < N; i++)
+        if (i != N - 2 || int8 || free_fast) say_part(a, parts[i].name, parts[i].start, starts, N);
 }
 
 static bool info(ftv_app *a, int words, char **word) {

@@ -8,7 +8,7 @@
 #include "kernels.h"
 #include "packing.h"
 
-enum { RANGE = 32, FC1_TOKENS = 197, FC1_INPUTS = 192, FC1_OUTPUTS = 768 }; /* tokens of one task */
+enum { RANGE = 64, FC1_TOKENS = 197, FC1_INPUTS = 192, FC1_OUTPUTS = 768 }; /* RANGE: tokens of one task, at most */
 
 /* ---- memory: one block from the board, and its internal memory, which a session uses only while it runs ---- */
 
@@ -16,8 +16,13 @@ typedef struct {
     uint8_t *at, *end;
 } pool;
 
+static pool aligned(void *memory, size_t bytes) {
+    const size_t shift = -(uintptr_t)memory & 63;
+    uint8_t *const p = memory;
+    return p && shift < bytes ? (pool){p + shift, p + bytes} : (pool){NULL, NULL};
+}
 static void *take(pool *p, size_t bytes) {
-    const size_t n = (bytes + 15) & ~(size_t)15;
+    const size_t n = (bytes + 63) & ~(size_t)63;
     if (n > (size_t)(p->end - p->at)) return NULL;
     p->at += n;
     return p->at - n;
@@ -37,19 +42,20 @@ typedef struct {
     int8_t *codes;
     uint8_t *scratch;
     size_t scratch_bytes; /* of one worker */
-    int tokens;
+    int tokens, ranges;
 } job;
 
+/* Nearly equal ranges of tokens, as the engine cuts them. */
 static void run_range(void *arg, int index, int worker) {
     const job *j = arg;
     const size_t cols = (size_t)j->layer.weight.cols, rows = (size_t)j->layer.weight.rows;
-    const int first = index * RANGE, last = first + RANGE < j->tokens ? first + RANGE : j->tokens, tile = j->kernels->token_tile;
-    for (int t = first; t < last; t++)
-        j->scales[t] = j->kernels->rms_quantize(j->codes + (size_t)t * cols, j->x + (size_t)t * cols, j->norm, (int)cols);
-    for (int t = first; t < last; t += tile)
-        j->kernels->linear(j->y + (size_t)t * rows, rows, j->codes + (size_t)t * cols, cols, j->scales + t, &j->layer.weight,
-                           j->layer.scale, j->bias, tile < last - t ? tile : last - t,
-                           j->scratch + (size_t)worker * j->scratch_bytes);
+    const int step = j->kernels->token_step, steps = (j->tokens + step - 1) / step, end = steps * (index + 1) / j->ranges * step;
+    const int first = steps * index / j->ranges * step, n = (end < j->tokens ? end : j->tokens) - first;
+    int8_t *codes = j->codes + (size_t)first * cols;
+    if (n <= 0) return;
+    j->kernels->rms_quantize(codes, j->scales + first, j->x + (size_t)first * cols, cols, j->norm, n, (int)cols);
+    j->kernels->linear(j->y + (size_t)first * rows, rows, codes, cols, j->scales + first, &j->layer.weight, j->layer.scale,
+                       j->bias, n, j->scratch + (size_t)worker * j->scratch_bytes);
 }
 
 typedef struct {
@@ -78,22 +84,28 @@ static void fill_input(float *x, size_t n) {
 
 static void run_job(ftv_app *a, job *j, const char *name, int workers) {
     const uint64_t macs = (uint64_t)j->tokens * (uint64_t)j->layer.weight.rows * (uint64_t)j->layer.weight.cols;
-    const int ranges = (j->tokens + RANGE - 1) / RANGE;
     stopwatch w;
+    j->ranges = ((j->tokens + RANGE - 1) / RANGE + workers - 1) / workers * workers;
     fill_input(j->x, (size_t)j->tokens * (size_t)j->layer.weight.cols);
     start(a, &w);
     if (workers > 1)
-        a->options.parallel_for(a->options.parallel_context, ranges, run_range, j);
+        a->options.parallel_for(a->options.parallel_context, j->ranges, run_range, j);
     else
-        for (int i = 0; i < ranges; i++) run_range(j, i, 0);
+        for (int i = 0; i < j->ranges; i++) run_range(j, i, 0);
     stop(a, &w, name, macs, workers);
     ftv_say(a, "checksum %s %08" PRIx32, name, ftv_stage_crc(j->y, j->tokens, j->layer.weight.rows, j->layer.weight.rows));
+}
+
+static size_t kernel_scratch(const job *j) { /* of one worker */
+    const ftv_matrix *w = &j->layer.weight;
+    const int step = j->kernels->token_step, most = (RANGE + step - 1) / step * step;
+    return (j->kernels->scratch_bytes(w->packing, w->rows, w->cols, most, 1, 1) + 63) & ~(size_t)63;
 }
 
 /* Lays a job's buffers out; false when the pools are too small. */
 static bool lay_out(job *j, pool *fast, pool *slow, int workers) {
     const size_t t = (size_t)j->tokens, cols = (size_t)j->layer.weight.cols, rows = (size_t)j->layer.weight.rows;
-    j->scratch_bytes = (j->kernels->scratch_bytes(j->layer.weight.packing, (int)rows, (int)cols, 1, 1) + 63) & ~(size_t)63;
+    j->scratch_bytes = kernel_scratch(j);
     return (j->scratch = take_either(fast, slow, j->scratch_bytes * (size_t)workers)) &&
            (j->codes = take_either(fast, slow, t * cols)) && (j->scales = take_either(fast, slow, t * 4)) &&
            (j->x = take(slow, t * cols * 4)) && (j->y = take(slow, t * rows * 4));
@@ -102,18 +114,18 @@ static bool lay_out(job *j, pool *fast, pool *slow, int workers) {
 /* What lay_out and the norms take at most. */
 static size_t job_bytes(const job *j, int workers) {
     const size_t t = (size_t)j->tokens, cols = (size_t)j->layer.weight.cols, rows = (size_t)j->layer.weight.rows;
-    return (j->kernels->scratch_bytes(j->layer.weight.packing, (int)rows, (int)cols, 1, 1) + 64) * (size_t)workers +
-           t * cols * 5 + t * 4 + t * rows * 4 + 4 * (cols + rows) + 8 * 16;
+    return kernel_scratch(j) * (size_t)workers + t * cols * 5 + t * 4 + t * rows * 4 + 4 * (cols + rows) + 8 * 64;
 }
 
 static int workers(const ftv_app *a) { return a->options.parallel_for && a->options.workers > 1 ? a->options.workers : 1; }
 
 static bool reserve(ftv_app *a, size_t bytes, const char *name, uint8_t **block, pool *fast, pool *slow) {
+    bytes += 64; /* room to align */
     *block = a->board->allocate(a->board->context, bytes);
     if (!*block) ftv_refuse(a, "memory: no %zu bytes for %s", bytes, name);
     if (!*block) return false;
-    *slow = (pool){*block, *block + bytes};
-    *fast = (pool){a->board->fast, a->board->fast ? (uint8_t *)a->board->fast + a->board->fast_bytes : NULL};
+    *slow = aligned(*block, bytes);
+    *fast = aligned(a->board->fast, a->board->fast_bytes);
     return true;
 }
 
@@ -201,7 +213,7 @@ static bool bench_fc1(ftv_app *a, int *done, int total) {
     uint8_t *block;
     pool fast, slow;
     if (!j.kernels) return ftv_refuse(a, "model: no kernels called %s", a->options.kernels);
-    if (!reserve(a, job_bytes(&j, workers(a)) + codes_bytes + fp32_bytes + 32, "fc1", &block, &fast, &slow)) return false;
+    if (!reserve(a, job_bytes(&j, workers(a)) + codes_bytes + fp32_bytes + 2 * 64, "fc1", &block, &fast, &slow)) return false;
     uint8_t *codes = take(&slow, codes_bytes);
     float *fp32 = take(&slow, fp32_bytes), *norm = take(&slow, 4 * FC1_INPUTS), *bias = take(&slow, 4 * FC1_OUTPUTS);
     const bool ok = codes && fp32 && norm && bias && lay_out(&j, &fast, &slow, workers(a));

@@ -396,20 +396,56 @@ static void test_bench(const ftv_model *model) {
           last ? last : "");
 }
 
-/* The bits of fc1 do not depend on kernels, workers or internal memory. */
-static void test_bench_bits(const void *file, size_t bytes) {
-    char want[9] = "", fast[4096];
-    for (int way = 0; way < 4; way++) {
-        ftv_options o = {.kernels = way == 1 ? "ref" : NULL, .workers = way == 2 ? 3 : 0};
+/* What follows `before` in the records, line by line. */
+static void lines_with(const char *records, const char *before, char *out, size_t room) {
+    size_t n = 0;
+    for (const char *p = records; p && *p; p = strchr(p, '\n'), p += p != NULL) {
+        const size_t length = strcspn(p, "\n");
+        if (!strncmp(p, before, strlen(before)) && n + length + 2 < room) memcpy(out + n, p, length), n += length, out[n++] = ';';
+    }
+    out[n] = 0;
+}
+
+/* Bits depend neither on kernels nor on workers, nor on where the memory lies; and the parts tile both memories. */
+static void test_bits(const void *file, size_t bytes) {
+    static uint8_t fast[1 << 20];
+    static char want[2][1 << 14], got[1 << 14];
+    static const size_t fast_bytes[] = {0, 0, 0, 30, 4096, sizeof fast - 7, sizeof fast - 7};
+    for (int way = 0; way < 7; way++) {
+        ftv_options o = {.kernels = way == 1 ? "ref" : way == 6 ? "table" : NULL, .workers = way == 2 || way == 5 ? 3 : 0};
         ftv_board board = full;
-        if (way == 2 && (o.parallel_context = platform_pool_start(3))) o.parallel_for = platform_pool_run;
-        if (way == 3) board.fast = fast, board.fast_bytes = sizeof fast;
+        if (o.workers && (o.parallel_context = platform_pool_start(3))) o.parallel_for = platform_pool_run;
+        board.fast_bytes = fast_bytes[way];
+        board.fast = board.fast_bytes ? fast + 7 : NULL;
         ftv_app_start(&app, &board, file, bytes, &o);
-        const char *r = command("bench fc1"), *got = strstr(r, "checksum fc1.ternary ");
-        CHECK(got && m.done == 1, "way %d: %s", way, r);
-        if (!way && got) memcpy(want, got + 21, 8);
-        for (int n = 0; got; got = strstr(got + 1, "checksum fc1.ternary "), n++)
-            CHECK(!memcmp(got + 21, want, 8), "way %d gives other bits: %.30s, not %s", way, got, want);
+        for (int what = 0; what < 2; what++) {
+            const char *r = command(what ? "selftest" : "bench fc1");
+            CHECK(m.done == 1, "way %d: %s", way, r);
+            lines_with(r, what ? "stage " : "checksum ", got, sizeof got);
+            char *second = what ? NULL : strchr(got, ';');
+            if (second && *++second) { /* with more workers once more: the same */
+                CHECK(strlen(got) == 2 * strlen(second) && !memcmp(got, second, strlen(second)), "way %d: %s", way, got);
+                *second = 0;
+            }
+            if (!way) strcpy(want[what], got);
+            CHECK(*got && !strcmp(got, want[what]), "way %d gives other bits: %s, not %s", way, got, want[what]);
+        }
+        const char *r = command("info");
+        CHECK((size_t)atol(value(r, "fast_bytes")) == board.fast_bytes, "way %d: %s", way, r);
+        size_t end[2] = {0, 0};
+        for (const char *p = strstr(r, "part "); p; p = strstr(p + 1, "part ")) {
+            char name[16], where[8];
+            size_t offset, n;
+            if (sscanf(p, "part %15s %7s %zu %zu", name, where, &offset, &n) != 4) break;
+            const int in_fast = !strcmp(where, "fast");
+            CHECK(offset == end[in_fast] || (in_fast && !end[1] && offset < 64),
+                  "way %d: part %s at %zu of %s, the last ended at %zu", way, name, offset, where, end[in_fast]);
+            end[in_fast] = offset + n;
+        }
+        CHECK(end[0] + 64 == (size_t)atol(value(r, "arena_bytes")), "way %d: the arena's parts end at %zu of %s", way, end[0],
+              value(r, "arena_bytes"));
+        CHECK(end[1] <= board.fast_bytes && (board.fast_bytes <= 64 || end[1] > 0), "way %d: the fast parts end at %zu of %zu",
+              way, end[1], board.fast_bytes);
         ftv_app_stop(&app);
         platform_pool_stop(o.parallel_context);
     }
@@ -475,7 +511,7 @@ int main(int argc, char **argv) {
         ftv_app_stop(&app);
         CHECK(m.allocations == 0, "%d allocations are left", m.allocations);
         test_damaged_golden(file, bytes);
-        if (i == 0) test_bench_bits(file, bytes);
+        if (i == 0) test_bits(file, bytes);
         if (i == 0) test_without_model(file, bytes);
         free(flash);
         free(model);
