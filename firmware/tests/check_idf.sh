@@ -10,8 +10,9 @@ for cc in gcc clang xtensa-lx106-elf-gcc; do
     case $cc in xtensa*) [ -n "$2" ] && specs=--specs=$2;; esac
     if ! command -v $cc > /dev/null || { [ $cc = xtensa-lx106-elf-gcc ] && [ -z "$specs" ]; }; then echo "skipped: $cc is not installed"; continue; fi
     for parts in -DCHECK_ON -DCHECK_OFF; do
-        for f in $board/main/*.c app/*.c; do
-            $cc -std=gnu17 -fsyntax-only $1 -Wstrict-prototypes $specs $parts -I$board/check -I$board/main -Iinclude -Isrc -Iapp $f || fail "$cc $parts $f"
+        for f in $board/main/*.c $board/*.c app/*.c; do
+            [ -f $f ] || continue
+            $cc -std=gnu17 -fsyntax-only $1 -Wstrict-prototypes $specs $parts -I$board/check -I$board/main -I$board -Iinclude -Isrc -Iapp $f || fail "$cc $parts $f"
         done
     done
     compilers=$((compilers + 1))

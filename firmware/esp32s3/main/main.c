@@ -126,6 +126,9 @@ void app_main(void) {
     if (camera_start()) board.capture = camera_capture;
 
     ftv_options options = {.attention = FTV_ATTENTION_F32};
+#if CONFIG_FTV_KERNELS_PIE
+    options.kernels = "pie";
+#endif
 #if CONFIG_FTV_ATTENTION_INT8
     options.attention = FTV_ATTENTION_INT8;
 #endif
