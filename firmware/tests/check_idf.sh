@@ -23,6 +23,20 @@ for option in $(grep -ho 'CONFIG_FTV_[A-Z0-9_]*' $board/main/*.[ch] $board/check
 done
 for f in $(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt); do [ -f $board/main/$f ] || fail "main/CMakeLists.txt names $f"; done
 [ "$(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt | wc -w)" = "$(ls $board/main/*.c | wc -l)" ] || fail "main/CMakeLists.txt leaves a file out"
+if command -v cmake > /dev/null; then # the project's own CMake files, with stand-ins for ESP-IDF's functions
+    folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
+    configure() { IDF_PATH=$PWD/$board/check cmake -S $board -B "$folder/build" "$@" > "$folder/log" 2>&1; }
+    configure -D CONFIG_FTV_KERNELS_PIE= -D MODEL="$PWD/tests/models/deit.gguf" || fail "cmake: $(cat "$folder/log")"
+    grep -q 'flash model .*deit.gguf' "$folder/log" || fail "-D MODEL does not flash the model"
+    cmake --build "$folder/build" > "$folder/log" 2>&1 || fail "cmake: $(cat "$folder/log")"
+    [ -f "$board/kernels_pie.c" ] && { configure -D CONFIG_FTV_KERNELS_PIE=1 || fail "cmake, vector kernels: $(cat "$folder/log")"; }
+    ! configure -D MODEL=none.gguf || fail "a model file that does not exist was accepted"
+    dd if=/dev/zero of="$folder/large.gguf" bs=1 count=0 seek=$((0x670001)) 2> /dev/null
+    ! configure -D MODEL="$folder/large.gguf" || fail "a model that does not fit was accepted"
+    tr -s ' \n' ' ' < "$folder/log" | grep -q 'the model partition has' || fail "no words on a model that does not fit"
+else
+    echo "skipped: the ESP-IDF project's CMake files: cmake is not installed"
+fi
 end=$((0x9000)); size=0; model=0 # behind the partition table
 while IFS=', ' read -r name type subtype offset size _; do
     case $name in ''|\#*) continue;; esac
