@@ -1,4 +1,5 @@
 /* selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]
+ * selftest --list                                   names of the kernels that run here
  *
  * Runs the picture that the model file carries (tensor golden.input; a fixed pattern when there is none) and prints a CRC-32
  * of every stage's bits: two machines agree when these lines do. Compares with the file's golden tensors, within its
@@ -11,6 +12,7 @@
 #include "bits.h"
 #include "ftervit.h"
 #include "golden.h"
+#include "kernels.h"
 #include "platform.h"
 
 typedef struct {
@@ -56,12 +58,20 @@ static void print_counts(const report *r, const ftv_model *m) {
            "all", all.total, platform_unit(), per[0] / 1000, per[0] % 1000, per[1] / 1000, per[1] % 1000);
 }
 
+static int list_kernels(void) {
+    const char *name;
+    for (int i = 0; (name = ftv_kernels_text(i)); i++)
+        if (ftv_find_kernels(name)) printf("%s\n", name);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     static ftv_model model; /* static: too large for a small stack */
     static report r;
     ftv_options options = {0};
     const char *path = NULL;
     for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--list")) return list_kernels();
         if (!strcmp(argv[i], "--count"))
             r.count = true;
         else if (!strcmp(argv[i], "--kernels") && i + 1 < argc)
@@ -76,7 +86,7 @@ int main(int argc, char **argv) {
     size_t bytes = 0;
     const void *file = path ? platform_file(path, &bytes) : NULL;
     if (!file) {
-        printf("usage: selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]; %s\n",
+        printf("usage: selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]; selftest --list; %s\n",
                path ? "cannot read that file" : "no file given");
         return 2;
     }

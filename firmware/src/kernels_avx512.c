@@ -49,7 +49,7 @@ static inline void vi_store_int8(int8_t *p, vi x) { _mm_storeu_si128((__m128i *)
 static inline vi vi_shift_left(vi x, int n) { return (vi)_mm512_slli_epi32((__m512i)x, (unsigned)n); }
 static inline vf vi_to_vf(vi x) { return _mm512_cvtepi32_ps((__m512i)x); }
 static inline vi vf_to_vi(vf x) { return (vi)_mm512_cvttps_epi32(x); }
-static inline vf vf_scale_exponent(vf x, vi n) { return (vf)((vi)x + vi_shift_left(n, 23)); }
+static inline vf vf_scale_exponent(vf x, vi n) { return (vf)_mm512_add_epi32((__m512i)x, _mm512_slli_epi32((__m512i)n, 23)); }
 static inline vi dot_u8_s8(vi acc, vi a, vi b) { return (vi)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)b); }
 
 static inline void vi_transpose(vi row[16]) {

@@ -416,7 +416,7 @@ INLINE vf FN(exp)(vf x) {
     return vf_keep_if_not_below(vf_scale_exponent(p, vf_to_vi(k)), x, vf_set(-87.0f));
 }
 
-/* s[tokens][QUERIES] <- e^(s - max over tokens); sum[QUERIES]: over the tokens, in the order of ftv_sum, when not NULL */
+/* s[tokens][QUERIES] <- e^(s - max over tokens); sum[QUERIES]: over the tokens, in the order of ftv_sum */
 INLINE void FN(exp_below_max)(const int vectors, float *s, int tokens, vf *sum) {
     for (int v = 0; v < vectors; v++) {
         float *at = s + v * LANES;
@@ -428,14 +428,13 @@ INLINE void FN(exp_below_max)(const int vectors, float *s, int tokens, vf *sum) 
             for (int i = 0; i < FTV_LANES; i++) {
                 const vf e = FN(exp)(vf_load(at + (j + i) * QUERIES) - top);
                 vf_store(at + (j + i) * QUERIES, e);
-                if (sum) lane[i] = lane[i] + e;
+                lane[i] = lane[i] + e;
             }
         for (int i = 0; j + i < tokens; i++) {
             const vf e = FN(exp)(vf_load(at + (j + i) * QUERIES) - top);
             vf_store(at + (j + i) * QUERIES, e);
-            if (sum) lane[i] = lane[i] + e;
+            lane[i] = lane[i] + e;
         }
-        if (!sum) continue;
         for (int w = FTV_LANES / 2; w; w /= 2)
             for (int i = 0; i < w; i++) lane[i] = lane[i] + lane[i + w];
         sum[v] = lane[0];
@@ -561,13 +560,14 @@ INLINE void FN(transpose_codes)(uint32_t *out, const int8_t *q, size_t stride, i
 
 INLINE void FN(int8_scores)(const int keys, float *s, const uint32_t *q, const vi minus[2], const vf scale[2], const int8_t *k,
                             size_t stride, const float *k_scale, size_t scale_stride, int words) {
+    const vi sign = vi_set((int32_t)0x80808080u);
     vi acc[KEYS][2];
     for (int j = 0; j < keys; j++)
         for (int v = 0; v < 2; v++) acc[j][v] = minus[v];
     for (int w = 0; w < words; w++, q += QUERIES) {
         const vi x[2] = {vi_load(q), vi_load(q + LANES)};
         for (int j = 0; j < keys; j++) {
-            const vi b = vi_set((int32_t)(ftv_load_u32(k + (size_t)j * stride + 4 * w) ^ 0x80808080u)); /* code + 128 */
+            const vi b = vi_set((int32_t)ftv_load_u32(k + (size_t)j * stride + 4 * w)) ^ sign; /* code + 128 */
             for (int v = 0; v < 2; v++) acc[j][v] = dot_u8_s8(acc[j][v], b, x[v]);
         }
     }
@@ -632,14 +632,16 @@ static void FN(attention_int8)(float *out, size_t out_stride, const int8_t *q, c
         for (; j < tokens; j++)
             FN(int8_scores)(1, s + j * QUERIES, qt, minus, sq, k + (size_t)j * stride, stride, k_scale + (size_t)j * scale_stride,
                             scale_stride, words);
-        FN(exp_below_max)(2, s, tokens, NULL);
         const vf magic = vf_set(12582912.0f);
         for (int a = 0; a < QUERIES; a += LANES) {
+            vf top = vf_load(s + a);
+            for (int b = 1; b < tokens; b++) top = vf_max(vf_load(s + b * QUERIES + a), top);
             vi sum = vi_set(0);
             for (int b = 0; b < quads; b++) {
                 vi four = vi_set(0);
                 for (int c = 0; c < 4 && 4 * b + c < tokens; c++) {
-                    const vi code = vf_to_vi((vf_load(s + (4 * b + c) * QUERIES + a) * vf_set(255.0f) + magic) - magic);
+                    const vf e = FN(exp)(vf_load(s + (4 * b + c) * QUERIES + a) - top);
+                    const vi code = vf_to_vi((e * vf_set(255.0f) + magic) - magic);
                     sum = sum + code;
                     four = four | vi_shift_left(code, 8 * c);
                 }

@@ -37,7 +37,7 @@ static inline void vi_store_int8(int8_t *p, vi x) {
 static inline vi vi_shift_left(vi x, int n) { return (vi)_mm256_slli_epi32((__m256i)x, n); }
 static inline vf vi_to_vf(vi x) { return _mm256_cvtepi32_ps((__m256i)x); }
 static inline vi vf_to_vi(vf x) { return (vi)_mm256_cvttps_epi32(x); }
-static inline vf vf_scale_exponent(vf x, vi n) { return (vf)((vi)x + vi_shift_left(n, 23)); }
+static inline vf vf_scale_exponent(vf x, vi n) { return (vf)_mm256_add_epi32((__m256i)x, _mm256_slli_epi32((__m256i)n, 23)); }
 
 static inline void vi_transpose(vi row[8]) {
     __m256i a[8], b[8];

@@ -151,6 +151,23 @@ int main(void) {
               "chunks of %d tokens give other logits", chunk);
         free(own);
     }
+    uint8_t *fast = malloc(need + 128);
+    if (!fast) return 2;
+    for (size_t bytes = 0, last = need; bytes <= need; bytes += 777) { /* any part of the working memory may lie elsewhere */
+        memset(fast, 0xa5, need + 128);
+        ftv_options o = {.fast = fast + 1, .fast_bytes = bytes};
+        const size_t rest = ftv_arena_bytes(&model, &o);
+        CHECK(rest <= last, "more fast memory, larger arena");
+        last = rest;
+        uint8_t *own = malloc(rest);
+        CHECK(own && ftv_start(&s, &model, &o, own, rest) == FTV_OK && ftv_run_u8(&s, pixels, b) == FTV_OK && !memcmp(a, b, sizeof a),
+              "%zu bytes of fast memory give other logits", bytes);
+        bool inside = fast[0] == 0xa5;
+        for (size_t i = 1 + bytes; i < need + 128; i++) inside = inside && fast[i] == 0xa5;
+        CHECK(inside, "%zu bytes of fast memory were not enough", bytes);
+        free(own);
+    }
+    free(fast);
     float picture[3 * 16 * 16];
     for (int c = 0; c < 3; c++)
         for (int i = 0; i < 256; i++) picture[c * 256 + i] = ((float)pixels[i * 3 + c] - model.mean[c]) / model.std[c];
