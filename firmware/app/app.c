@@ -117,16 +117,21 @@ static void show(ftv_app *a, const ftv_view *view) {
     a->board->show(a->board->context, a->canvas);
 }
 
-static void begin(ftv_app *a, const ftv_board *board) {
+static void begin(ftv_app *a, const ftv_board *board, const ftv_options *wishes) {
     memset(a, 0, sizeof *a);
     a->board = board;
+    if (wishes) a->options = *wishes;
+    a->options.fast = board->fast;
+    a->options.fast_bytes = board->fast_bytes;
+    a->options.on_stage = on_stage;
+    a->options.stage_context = a;
     a->camera = board->capture != NULL;
     if (board->show) a->canvas = allocate(a, 2 * FTV_SCREEN * FTV_SCREEN);
     ftv_app_trigger(a, false);
 }
 
-void ftv_app_start_without(ftv_app *a, const ftv_board *board, const char *why) {
-    begin(a, board);
+void ftv_app_start_without(ftv_app *a, const ftv_board *board, const char *why, const ftv_options *wishes) {
+    begin(a, board, wishes);
     trouble(a, "%s", why);
     show(a, &(ftv_view){.message = "no model\nsee: info"});
 }
@@ -139,16 +144,11 @@ static size_t file_bytes(const void *file, size_t bytes) {
 }
 
 void ftv_app_start(ftv_app *a, const ftv_board *board, const void *file, size_t bytes, const ftv_options *wishes) {
-    begin(a, board);
+    begin(a, board, wishes);
     ftv_status status = ftv_open(&a->model, file, file_bytes(file, bytes));
     if (status)
         trouble(a, "%s: %s", ftv_status_text(status), a->model.error);
     else {
-        if (wishes) a->options = *wishes;
-        a->options.fast = board->fast;
-        a->options.fast_bytes = board->fast_bytes;
-        a->options.on_stage = on_stage;
-        a->options.stage_context = a;
         a->arena_bytes = ftv_arena_bytes(&a->model, &a->options);
         const size_t pixels = (size_t)a->model.image_size * (size_t)a->model.image_size * (size_t)a->model.channels,
                      logits = (size_t)a->model.classes * sizeof *a->logits;
@@ -163,6 +163,10 @@ void ftv_app_start(ftv_app *a, const ftv_board *board, const void *file, size_t 
             trouble(a, "%s", ftv_status_text(status));
         else
             memset(a->pixels, 0, pixels);
+    }
+    if (a->trouble) { /* what it took is free for bench and pictures */
+        release(a, a->logits), release(a, a->pixels), release(a, a->arena);
+        a->arena = a->pixels = NULL, a->logits = NULL;
     }
     show(a, &(ftv_view){.message = a->trouble ? "model refused\nsee: info" : "ready"});
 }
@@ -226,6 +230,7 @@ static bool info(ftv_app *a, int words, char **word) {
     ftv_say(a, "protocol %d", FTV_PROTOCOL_VERSION);
     ftv_say(a, "board %s", b->name);
     ftv_say(a, "cpu_freq_hz %" PRIu32, b->cpu_freq_hz);
+    ftv_say(a, "cores %d", a->options.workers > 1 ? a->options.workers : 1);
     ftv_say(a, "camera %s", b->capture ? "yes" : "no");
     ftv_say(a, "lcd %s", b->show ? "yes" : "no");
     if (b->trigger)
@@ -241,7 +246,6 @@ static bool info(ftv_app *a, int words, char **word) {
     ftv_gguf g;
     ftv_value v;
     char error[FTV_ERROR_BYTES];
-    ftv_say(a, "cores %d", a->options.workers > 1 ? a->options.workers : 1);
     ftv_say(a, "format_version %d", FTV_FORMAT_VERSION);
     ftv_say(a, "model_bytes %zu", m->bytes);
     if (!ftv_gguf_open(&g, m->data, m->bytes, error) && ftv_gguf_value(&g, "ftervit.checksum", &v))

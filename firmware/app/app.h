@@ -76,7 +76,7 @@ struct ftv_app {
 void ftv_app_start(ftv_app *app, const ftv_board *board, const void *file, size_t bytes, const ftv_options *wishes);
 
 /* Without a model: `why` is what info and the screen say. */
-void ftv_app_start_without(ftv_app *app, const ftv_board *board, const char *why);
+void ftv_app_start_without(ftv_app *app, const ftv_board *board, const char *why, const ftv_options *wishes);
 
 void ftv_app_stop(ftv_app *app); /* gives all memory back */
 

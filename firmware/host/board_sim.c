@@ -151,7 +151,7 @@ int main(int argc, char **argv) {
     if (file)
         ftv_app_start(&app, &board, file, bytes, &options);
     else
-        ftv_app_start_without(&app, &board, "no model file was given");
+        ftv_app_start_without(&app, &board, "no model file was given", &options);
     int slave = -1;
     if (!stdio && (h.in = h.out = open_terminal(&slave)) < 0) return usage("no pseudo-terminal can be opened");
     while (!stopped) {

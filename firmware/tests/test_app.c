@@ -1,4 +1,4 @@
-/* test_app [MODEL]: every command against the engine called directly, over frames and typed; refusals, and what works after them. */
+/* test_app [MODEL ...]: every command against the engine called directly, framed and typed; refusals, and what works after. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -461,7 +461,7 @@ static void test_without_model(const void *file, size_t bytes) {
     damaged[bytes - 40] ^= 1;
     for (int way = 0; way < 5; way++) {
         reset();
-        if (way == 0) ftv_app_start_without(&app, &bare, "no partition");
+        if (way == 0) ftv_app_start_without(&app, &bare, "no partition", NULL);
         if (way == 1) ftv_app_start(&app, &bare, erased, sizeof erased, NULL);
         if (way == 2) ftv_app_start(&app, &bare, file, bytes / 2, NULL);
         if (way == 3) ftv_app_start(&app, &bare, damaged, bytes, NULL);

@@ -1,4 +1,4 @@
-/* The ESP32-S3's program: finds what is there, opens the model in flash, serves the console, and classifies the camera's picture. */
+/* The ESP32-S3's program: finds what is there, opens the model in flash, serves the console, classifies what the camera sees. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -76,6 +76,7 @@ static void fast_memory(ftv_board *board) {
                  largest = heap_caps_get_largest_free_block(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT),
                  all = heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT), spare = all > RESERVE ? all - RESERVE : 0;
     size_t n = largest < spare ? largest : spare;
+    n = n > 64 ? n - 64 : 0; /* the heap's own, and alignment */
     n = (n < most ? n : most) & ~(size_t)63;
     board->fast = n ? heap_caps_aligned_alloc(16, n, MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT) : NULL;
     board->fast_bytes = board->fast ? n : 0;
@@ -140,7 +141,7 @@ void app_main(void) {
     size_t bytes = 0;
     const char *why = map_model(&file, &bytes);
     if (why)
-        ftv_app_start_without(&app, &board, why);
+        ftv_app_start_without(&app, &board, why, &options);
     else
         ftv_app_start(&app, &board, file, bytes, &options);
     if (app.trouble)
