@@ -40,19 +40,23 @@ last:                                                                           
     ee.vsmulas.s8.qacc q3, q0, 14;                                                                                           \
     ee.vsmulas.s8.qacc q4, q0, 15
 
-/* a4: tile, a5: x, a6: its stride, a7: x_scale, a8: y, a9: its stride + `step`, a10: bias, a11: tokens, a12: blocks - 1 */
-#define ARGUMENTS(step)                                                                                                      \
+/* a4: tile, a5: x, a6: its stride, a7: x_scale, a8: y, a9: its stride, a10: bias, a11: tokens, a12: blocks - 1; f14: scale.
+ * y and the bias move on by 64 and 0 bytes in a token. */
+#define ARGUMENTS                                                                                                            \
     l32i a4, a2, FTV_PIE_TILE;                                                                                               \
     l32i a5, a2, FTV_PIE_X;                                                                                                  \
     l32i a6, a2, FTV_PIE_X_STRIDE;                                                                                           \
-    l32i a7, a2, FTV_PIE_X_SCALE;                                                                                            \
+    l32i a12, a2, FTV_PIE_BLOCKS;                                                                                            \
     l32i a8, a2, FTV_PIE_Y;                                                                                                  \
     l32i a9, a2, FTV_PIE_Y_STRIDE;                                                                                           \
+    addi a12, a12, -1;                                                                                                       \
+    l32i a11, a2, FTV_PIE_TOKENS
+#define FLOAT_ARGUMENTS                                                                                                      \
+    ARGUMENTS;                                                                                                               \
+    l32i a7, a2, FTV_PIE_X_SCALE;                                                                                            \
     l32i a10, a2, FTV_PIE_BIAS;                                                                                              \
-    l32i a12, a2, FTV_PIE_BLOCKS;                                                                                            \
-    l32i a11, a2, FTV_PIE_TOKENS;                                                                                            \
-    addi a9, a9, step;                                                                                                       \
-    addi a12, a12, -1
+    lsi f14, a2, FTV_PIE_SCALE;                                                                                              \
+    addi a9, a9, -64
 #define NEXT_SCALE addi a7, a7, 4
 #define COUNT addi a11, a11, -1
 #define NEXT_TOKEN(loop) add a8, a8, a9; bnez a11, loop
@@ -100,7 +104,7 @@ last:                                                                           
 /* ---- dequantise ----
  * f0..f7: eight sums; f15: x_scale * scale. bias and y move on by `skip`, then by `back` or `end`. Two instructions of what
  * follows, OP and OP_2, fill the gaps before the second bias and the last sum are ready. */
-#define DEQUANTISE(skip, back, end, OP, OP_2)                                                                                    \
+#define DEQUANTISE(skip, back, end, OP, OP_2)                                                                                \
     ee.ldf.128.ip f11, f10, f9, f8, a10, skip;                                                                               \
     mul.s f0, f0, f15; mul.s f1, f1, f15; mul.s f2, f2, f15; mul.s f3, f3, f15;                                              \
     mul.s f4, f4, f15; mul.s f5, f5, f15; mul.s f6, f6, f15; mul.s f7, f7, f15;                                              \
@@ -115,8 +119,7 @@ last:                                                                           
 /* ---- linear, up to 4095 inputs ---- */
 FUNCTION(ftv_pie_linear, 32)
 .Lcall_linear:
-    lsi f14, a2, FTV_PIE_SCALE
-    ARGUMENTS(-64)
+    FLOAT_ARGUMENTS
 .Lmultiply_linear:
     MULTIPLY(.Llast_linear)
 .Ldrain_linear:
@@ -137,7 +140,7 @@ FUNCTION(ftv_pie_linear, 32)
 /* ---- sums, up to 4095 inputs ---- */
 FUNCTION(ftv_pie_sums, 32)
 .Lcall_sums:
-    ARGUMENTS(0)
+    ARGUMENTS
 .Lmultiply_sums:
     MULTIPLY(.Llast_sums)
 .Ldrain_sums:
@@ -160,8 +163,7 @@ FUNCTION(ftv_pie_sums, 32)
 #define THREE(at, i, at2, j, at3, k) l16si a2, at, i; l16si a13, at2, j; l16si a14, at3, k
 FUNCTION(ftv_pie_linear_narrow, 112)
 .Lcall_narrow:
-    lsi f14, a2, FTV_PIE_SCALE
-    ARGUMENTS(-64)
+    FLOAT_ARGUMENTS
     movi a15, 20
 .Lmultiply_narrow:
     MULTIPLY(.Llast_narrow)
@@ -203,6 +205,7 @@ FUNCTION(ftv_pie_linear_narrow, 112)
  * Each result is stored while the next one is computed, so the first store goes to the 16 bytes before the tile. */
 #define ROW(q, lane) l32i a7, a6, 0; add a6, a6, a4; ee.movi.32.q q, a7, lane
 #define ROWS(q) ROW(q, 0); ROW(q, 1); ROW(q, 2); ROW(q, 3)
+#define LAST_ROWS(q) ROW(q, 0); ROW(q, 1); ROW(q, 2); l32i a7, a6, 0; addi a3, a3, 4; ee.movi.32.q q, a7, 3
 #define DIGIT(q, result, previous) ee.andq result, q, q6; ee.vsubs.s8.st.incp previous, a2, result, result, q7
 #define DIGITS(q)                                                                                                            \
     DIGIT(q, q4, q5);                                                                                                        \
@@ -226,7 +229,7 @@ FUNCTION(ftv_pie_unpack, 48)
     ROWS(q0)
     ROWS(q1)
     ROWS(q2)
-    ROWS(q3)
+    LAST_ROWS(q3)
     ee.vunzip.8 q0, q1
     ee.vunzip.8 q2, q3
     ee.vunzip.8 q0, q2
@@ -236,7 +239,6 @@ FUNCTION(ftv_pie_unpack, 48)
     DIGITS(q2)
     DIGITS(q3)
     addi a5, a5, -1
-    addi a3, a3, 4
     bnez a5, .Lunpack_block
     ee.vst.128.ip q5, a2, 16
     END(ftv_pie_unpack)

@@ -455,12 +455,13 @@ bool pie_call(const char *name, int words, const uint32_t *word) {
     uint32_t loop_count = 0;
     for (bool more = true; more; cpu.time++) {
         if (next >= statements || cpu.time > 1 << 26) return fail("runs away", next);
-        cpu.s = &program[next++];
-        if (next - 1 == pie_omitted) continue;
+        const int now = next++;
+        cpu.s = &program[now];
+        if (now == pie_omitted) continue;
         pie_count[cpu.s->part]++;
         if (!ready() || !step(&next, &loop_begin, &loop_end, &loop_count)) return false;
         more = cpu.s->op != RETW;
-        if (next == loop_end && loop_count) next = loop_begin, loop_count--;
+        if (now + 1 == loop_end && next == loop_end && loop_count) next = loop_begin, loop_count--;
     }
     memset(rights, 0, FRAMES);
     if (cpu.a[0] != a0) return fail("a0 was changed", 0);
