@@ -1,8 +1,11 @@
-/* Kernels for the ESP32-S3's vector unit: integer products in pie_gemm.S, everything else from `ref`.
+/* Kernels for the ESP32-S3's vector unit: integer products in pie_gemm.S, the rest from `ref`.
  *
  * 16 outputs at a time are unpacked to int8 [inputs][16] in the scratch memory (internal RAM, if the caller can spare
  * 16 bytes an input) and used for all tokens of the call: unpacking costs 1/tokens of its price. */
+#include <string.h>
+
 #include "kernels.h"
+#include "math32.h"
 #include "packing.h"
 #include "pie_gemm.h"
 
@@ -163,9 +166,64 @@ static void linear_pie(float *y, size_t y_stride, const int8_t *x, size_t x_stri
     }
 }
 
+/* ---- attention over int8, heads of 64 columns ---- */
+
+enum { HEAD = 64 };
+typedef struct {
+    int16_t *values;  /* [8][tokens rounded up to 8][8] */
+    int16_t *weights; /* [tokens rounded up to 8] */
+    int32_t *dots;    /* [tokens], after 4 spare words */
+    float *p;         /* [tokens] */
+    int32_t *sums;    /* [64] */
+} attention_room;
+
+static size_t padded_tokens(int tokens) { return ((size_t)tokens + 7) / 8 * 8; }
+static size_t attention_bytes(int tokens) { return 15 + padded_tokens(tokens) * (2 * HEAD + 2 + 4 + 4) + 16 + HEAD * 4; }
+
+static attention_room lay_out_attention(void *scratch, int tokens) {
+    const size_t n = padded_tokens(tokens);
+    attention_room r = {.values = (int16_t *)(void *)((uint8_t *)scratch + (0 - (uintptr_t)scratch) % 16)};
+    r.weights = r.values + HEAD * n;
+    r.dots = (int32_t *)(void *)(r.weights + n) + 4;
+    r.p = (float *)(void *)(r.dots + n);
+    r.sums = (int32_t *)(void *)(r.p + n);
+    return r;
+}
+
+static void attention_int8_pie(float *out, size_t out_stride, const int8_t *q, const int8_t *k, const int8_t *v, size_t stride,
+                               const float *q_scale, const float *k_scale, size_t scale_stride, const float *v_scale, int tokens,
+                               int head_dim, float scale, int first, int last, void *scratch) {
+    if (head_dim != HEAD || !aligned(q, stride) || !aligned(k, 0) || !aligned(v, 0)) {
+        ftv_attention_int8_ref(out, out_stride, q, k, v, stride, q_scale, k_scale, scale_stride, v_scale, tokens, head_dim, scale,
+                               first, last, scratch);
+        return;
+    }
+    const attention_room r = lay_out_attention(scratch, tokens);
+    const size_t n = padded_tokens(tokens);
+    ftv_pie_widen(r.values, v, stride, (uintptr_t)tokens, 16 * n);
+    memset(r.weights, 0, n * sizeof *r.weights);
+    for (int i = first; i < last; i++) {
+        ftv_pie_dots(r.dots, q + (size_t)i * stride, k, stride, (uintptr_t)tokens);
+        const float s = q_scale[(size_t)i * scale_stride] * scale;
+        for (int j = 0; j < tokens; j++) r.p[j] = (float)r.dots[j] * (s * k_scale[(size_t)j * scale_stride]);
+        float top = r.p[0];
+        for (int j = 1; j < tokens; j++) top = r.p[j] > top ? r.p[j] : top;
+        int32_t total = 0;
+        for (int j = 0; j < tokens; j++) {
+            const int32_t pj = (int32_t)ftv_rint(ftv_exp(r.p[j] - top) * 255.0f); /* 0..255 */
+            r.weights[j] = (int16_t)pj;
+            total += pj;
+        }
+        ftv_pie_weigh(r.sums, r.weights, r.values, n / 8);
+        float *row = out + (size_t)i * out_stride;
+        for (int d = 0; d < HEAD; d++) row[d] = (float)r.sums[d] * (v_scale[d] / (float)total);
+    }
+}
+
 static size_t scratch_pie(ftv_packing packing, int rows, int cols, int chunk, int tokens, int head_dim) {
     (void)packing, (void)rows, (void)chunk;
-    const size_t linear = room_bytes(cols), attention = ftv_attention_scratch_ref(tokens, head_dim);
+    const size_t linear = room_bytes(cols), ref = ftv_attention_scratch_ref(tokens, head_dim),
+                 attention = head_dim == HEAD && attention_bytes(tokens) > ref ? attention_bytes(tokens) : ref;
     return linear > attention ? linear : attention;
 }
 
@@ -184,5 +242,5 @@ const ftv_kernels ftv_kernels_pie = {
     .add = ftv_add_ref,
     .load_f16 = ftv_load_f16_ref,
     .attention_f32 = ftv_attention_f32_ref,
-    .attention_int8 = ftv_attention_int8_ref,
+    .attention_int8 = attention_int8_pie,
 };

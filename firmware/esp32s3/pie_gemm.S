@@ -3,7 +3,7 @@
  * One EE.VSMULAS multiplies 16 weights (one input of 16 outputs) by one activation into 16 accumulators of 20 bits, and loads
  * the next 16 weights: 16 multiply-accumulates an instruction. Ternary times int8 stays below 2^19 for 4095 inputs, so
  * nothing ever saturates. tests/pie_run.c executes this text instruction by instruction on the development machine,
- * checks addresses and distances, and counts; the labels .Lmultiply, .Ldrain, .Ldequantise, .Lcall name what is counted.
+ * checks addresses and distances, and counts, under the parts that labels name (.Lmultiply..., .Ldrain..., .Lcall...).
  *
  * Distances (technical reference manual, section 1.7): a loaded vector, a product and an accumulator are ready one
  * instruction late; accumulating back to back is free. The processor waits if they are not, so they cost time, not truth;
@@ -258,3 +258,128 @@ FUNCTION(ftv_pie_align, 32)
     ee.src.q q2, q0, q0
     ee.vst.128.ip q2, a2, 16
     END(ftv_pie_align)
+
+/* ---- attention, heads of 64 columns ---- */
+
+/* dots: a2: out, a3: q, a4: k, a5: stride, a6: keys. q0..q3: the query, q4..q7: a key, loaded two blocks ahead.
+ * Each result is stored while the next one is computed, so the first store goes to the word before `out`. */
+#define DOT_BEGIN                                                                                                            \
+    ee.vmulas.s8.accx.ld.ip q6, a4, 16, q0, q4;                                                                              \
+    ee.vmulas.s8.accx.ld.xp q7, a4, a5, q1, q5
+FUNCTION(ftv_pie_dots, 32)
+.Lattend_dots:
+    ee.vld.128.ip q0, a3, 16
+    ee.vld.128.ip q1, a3, 16
+    ee.vld.128.ip q2, a3, 16
+    ee.vld.128.ip q3, a3, 16
+    ee.vld.128.ip q4, a4, 16
+    ee.vld.128.ip q5, a4, 16
+    addi a5, a5, -48
+    addi a6, a6, -1
+    addi a2, a2, -4
+    movi a8, 0
+    ee.zero.accx
+    loopnez a6, .Llast_dot
+    DOT_BEGIN
+    ee.vmulas.s8.accx.ld.ip q4, a4, 16, q2, q6
+    ee.vmulas.s8.accx.ld.ip q5, a4, 16, q3, q7
+    s32i a8, a2, 0
+    addi a2, a2, 4
+    rur.accx_0 a8
+    ee.zero.accx
+.Llast_dot:
+    DOT_BEGIN
+    ee.vmulas.s8.accx q2, q6
+    ee.vmulas.s8.accx q3, q7
+    s32i a8, a2, 0
+    nop
+    rur.accx_0 a8
+    nop
+    s32i a8, a2, 4
+    END(ftv_pie_dots)
+
+/* widen: a2: tile, a3: v, a4: stride, a5: tokens, a6: bytes of an eighth of the tile. q7: 0 */
+#define WIDEN(q, sign) ee.vcmp.lt.s8 sign, q, q7; ee.vzip.8 q, sign
+FUNCTION(ftv_pie_widen, 32)
+.Lattend_widen:
+    ee.zero.q q7
+    addi a4, a4, -64
+.Lattend_widen_token:
+    ee.vld.128.ip q0, a3, 16
+    ee.vld.128.ip q2, a3, 16
+    WIDEN(q0, q1)
+    WIDEN(q2, q3)
+    mov a7, a2
+    ee.vst.128.xp q0, a7, a6
+    ee.vst.128.xp q1, a7, a6
+    ee.vst.128.xp q2, a7, a6
+    ee.vst.128.xp q3, a7, a6
+    ee.vld.128.ip q0, a3, 16
+    ee.vld.128.ip q2, a3, 16
+    WIDEN(q0, q1)
+    WIDEN(q2, q3)
+    ee.vst.128.xp q0, a7, a6
+    ee.vst.128.xp q1, a7, a6
+    ee.vst.128.xp q2, a7, a6
+    ee.vst.128.xp q3, a7, a6
+    addi a2, a2, 16
+    add a3, a3, a4
+    addi a5, a5, -1
+    bnez a5, .Lattend_widen_token
+    END(ftv_pie_widen)
+
+/* weigh: a2: sums, a3: p, a4: tile, a5: blocks of 8 tokens. q0: 8 weights, q1..q4: the values of token i by i % 4.
+ * QACC: 8 lanes of 40 bits, of which the lower 32 hold every sum */
+#define WEIGHT(i, v, next) ee.vsmulas.s16.qacc.ld.incp next, a4, v, q0, i
+#define WEIGHTS_0_TO_5                                                                                                       \
+    ee.vld.128.ip q2, a4, 16;                                                                                                \
+    WEIGHT(0, q1, q3); WEIGHT(1, q2, q4); WEIGHT(2, q3, q1); WEIGHT(3, q4, q2);                                              \
+    WEIGHT(4, q1, q3); WEIGHT(5, q2, q4)
+FUNCTION(ftv_pie_weigh, 32)
+.Lattend_weigh:
+    addi a5, a5, -1
+    movi a6, 8
+.Lattend_weigh_eight:
+    mov a7, a3
+    ee.vld.128.ip q0, a7, 16
+    ee.vld.128.ip q1, a4, 16
+    ee.zero.qacc
+    loopnez a5, .Llast_weights
+    WEIGHTS_0_TO_5
+    WEIGHT(6, q3, q1)
+    ee.vsmulas.s16.qacc.ld.incp q0, a7, q4, q0, 7
+.Llast_weights:
+    WEIGHTS_0_TO_5
+    ee.vsmulas.s16.qacc q3, q0, 6
+    ee.vsmulas.s16.qacc q4, q0, 7
+    addi a6, a6, -1
+    ssai 8
+    rur.qacc_l_0 a7
+    rur.qacc_h_0 a8
+    s32i a7, a2, 0
+    s32i a8, a2, 16
+    rur.qacc_l_1 a8
+    rur.qacc_l_2 a9
+    rur.qacc_h_1 a12
+    rur.qacc_h_2 a13
+    src a8, a9, a8
+    rur.qacc_l_3 a10
+    src a12, a13, a12
+    rur.qacc_h_3 a14
+    ssai 16
+    src a9, a10, a9
+    rur.qacc_l_4 a11
+    src a13, a14, a13
+    rur.qacc_h_4 a15
+    ssai 24
+    src a10, a11, a10
+    src a14, a15, a14
+    s32i a8, a2, 4
+    s32i a9, a2, 8
+    s32i a10, a2, 12
+    s32i a12, a2, 20
+    s32i a13, a2, 24
+    s32i a14, a2, 28
+    addi a2, a2, 32
+    bnez a6, .Lattend_weigh_eight
+    END(ftv_pie_weigh)

@@ -55,5 +55,14 @@ void ftv_pie_sums(const ftv_pie_job *job);
 
 /* to <- `blocks` blocks of 16 bytes from `from` (free): touches that many aligned blocks of it, the last result is part rubbish */
 void ftv_pie_align(int8_t *to, const int8_t *from, uintptr_t blocks);
+
+/* out[i] <- q . k_i over 64 columns, rows of k `stride` bytes apart (a multiple of 16). `out` is free; writes out[-1], too. */
+void ftv_pie_dots(int32_t *out, const int8_t *q, const int8_t *k, uintptr_t stride, uintptr_t keys);
+
+/* tile [8][eighth bytes] <- 64 columns of v as int16, eight of them a vector: [8][tokens][8]. stride: a multiple of 16 */
+void ftv_pie_widen(int16_t *tile, const int8_t *v, uintptr_t stride, uintptr_t tokens, uintptr_t eighth);
+
+/* sums[64] <- sum over 8 * blocks tokens of p[token] * the tile's values; below 2^31. `sums` is free. */
+void ftv_pie_weigh(int32_t *sums, const int16_t *p, const int16_t *tile, uintptr_t blocks);
 #endif
 #endif

@@ -23,8 +23,8 @@
 
 /* ---- the instructions ---- */
 
-enum { A = 0, F = 16, Q = 32, QACC = 40, SAR, SAR_BYTE, REGISTERS }; /* numbers of registers */
-enum { OPERANDS = 6 };
+enum { A = 0, F = 16, Q = 32, QACC = 40, ACCX, SAR, SAR_BYTE, REGISTERS }; /* numbers of registers */
+enum { OPERANDS = 6, IMPLICIT = 4 };
 
 typedef struct {
     char kind;    /* a, f, q: a register; i: an immediate; L: a label; 0: none */
@@ -34,7 +34,7 @@ typedef struct {
 typedef struct {
     const char *name;
     operand_spec operand[OPERANDS];
-    char qacc_use, qacc_def, sar_use, sar_def, sar_byte_use, sar_byte_def;
+    char qacc_use, qacc_def, accx_use, accx_def, sar_use, sar_def, sar_byte_use, sar_byte_def;
 } spec;
 
 enum { FPU = 3 };
@@ -78,6 +78,17 @@ enum { FPU = 3 };
     X(RUR_H_2, "rur.qacc_h_2", (DEF('a', 2)), .qacc_use = 1)                                                                     \
     X(RUR_H_3, "rur.qacc_h_3", (DEF('a', 2)), .qacc_use = 1)                                                                     \
     X(RUR_H_4, "rur.qacc_h_4", (DEF('a', 2)), .qacc_use = 1)                                                                     \
+    X(ZERO_ACCX, "ee.zero.accx", (NONE), .accx_def = 1)                                                                          \
+    X(VST_XP, "ee.vst.128.xp", (USE('q'), MOVES, USE('a')))                                                                      \
+    X(VZIP_8, "ee.vzip.8", (BOTH, BOTH))                                                                                         \
+    X(VCMP_LT, "ee.vcmp.lt.s8", (DEF('q', 1), USE('q'), USE('q')))                                                               \
+    X(DOT, "ee.vmulas.s8.accx", (USE('q'), USE('q')), .accx_use = 2, .accx_def = 2)                                              \
+    X(DOT_IP, "ee.vmulas.s8.accx.ld.ip", (DEF('q', 2), MOVES, IMM(-512, 496, 16), USE('q'), USE('q')), .accx_use = 2, .accx_def = 2) \
+    X(DOT_XP, "ee.vmulas.s8.accx.ld.xp", (DEF('q', 2), MOVES, USE('a'), USE('q'), USE('q')), .accx_use = 2, .accx_def = 2)       \
+    X(VSMULAS_16, "ee.vsmulas.s16.qacc", (USE('q'), USE('q'), IMM(0, 7, 1)), .qacc_use = 2, .qacc_def = 2)                       \
+    X(VSMULAS_16_LD, "ee.vsmulas.s16.qacc.ld.incp", (DEF('q', 2), MOVES, USE('q'), USE('q'), IMM(0, 7, 1)), .qacc_use = 2,       \
+      .qacc_def = 2)                                                                                                             \
+    X(RUR_ACCX, "rur.accx_0", (DEF('a', 2)), .accx_use = 1)                                                                      \
     X(LDF, "ee.ldf.128.ip", (DEF('f', 2), DEF('f', 2), DEF('f', 2), DEF('f', 2), MOVES, IMM(-128, 112, 16)))                     \
     X(STF, "ee.stf.128.ip", (USE('f'), USE('f'), USE('f'), USE('f'), MOVES, IMM(-128, 112, 16)))                                 \
     X(LSI, "lsi", (DEF('f', 2), USE('a'), IMM(0, 1020, 4)))                                                                      \
@@ -116,7 +127,7 @@ typedef struct {
 typedef struct {
     code op;
     int operand[OPERANDS]; /* numbers of registers (q0 is 0 here), immediates, numbers of statements */
-    access reads[OPERANDS + 3], writes[OPERANDS + 3];
+    access reads[OPERANDS + IMPLICIT], writes[OPERANDS + IMPLICIT];
     int reads_n, writes_n, line;
     pie_part part;
 } statement;
@@ -130,7 +141,7 @@ static struct {
     int at;
 } label[NAMES];
 
-const char *const pie_part_names[PIE_PARTS] = {"unpack", "multiply", "drain", "dequantise", "call", "align"};
+const char *const pie_part_names[PIE_PARTS] = {"unpack", "multiply", "drain", "dequantise", "call", "align", "attend"};
 uint64_t pie_count[PIE_PARTS];
 char pie_error[300];
 
@@ -194,6 +205,7 @@ static void parse(const char *path, int line, char *text, pie_part *part) {
     }
     if (n < OPERANDS && p->operand[n].kind) refuse(path, line, "too few operands", text);
     note(s->reads, &s->reads_n, QACC, p->qacc_use), note(s->writes, &s->writes_n, QACC, p->qacc_def);
+    note(s->reads, &s->reads_n, ACCX, p->accx_use), note(s->writes, &s->writes_n, ACCX, p->accx_def);
     note(s->reads, &s->reads_n, SAR, p->sar_use), note(s->writes, &s->writes_n, SAR, p->sar_def);
     note(s->reads, &s->reads_n, SAR_BYTE, p->sar_byte_use), note(s->writes, &s->writes_n, SAR_BYTE, p->sar_byte_def);
     statements++;
@@ -259,7 +271,7 @@ static struct {
     float f[16];
     int64_t time, written[REGISTERS];
     int ready[REGISTERS]; /* the stage at which it was written; 0: never */
-    bool product;         /* the last to write QACC was one */
+    bool product[2];      /* the last to write QACC, ACCX was one */
     const statement *s;
 } cpu;
 static uint64_t seed = 99;
@@ -305,13 +317,13 @@ static bool ready(void) {
         const access r = cpu.s->reads[i];
         if (!cpu.ready[r.reg]) return fail("reads a register that nothing was written to", r.reg);
         int distance = cpu.ready[r.reg] - r.stage + 1;
-        if (r.reg == QACC && r.stage == 1 && cpu.product) distance = 3;
+        if ((r.reg == QACC || r.reg == ACCX) && r.stage == 1 && cpu.product[r.reg - QACC]) distance = 3;
         if (cpu.time - cpu.written[r.reg] < distance) return fail("reads a result too early", r.reg);
     }
     for (int i = 0; i < cpu.s->writes_n; i++) {
         const access w = cpu.s->writes[i];
         cpu.ready[w.reg] = w.stage, cpu.written[w.reg] = cpu.time;
-        if (w.reg == QACC) cpu.product = w.stage == 2;
+        if (w.reg == QACC || w.reg == ACCX) cpu.product[w.reg - QACC] = w.stage == 2;
     }
     return true;
 }
@@ -364,6 +376,24 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
             if (v->saturated) return fail("an accumulator saturates", 0);
             if (!load(&v->q[o[0]], a[o[1]], 16, 16)) return false;
             return a[o[1]] += 16, true;
+        case ZERO_ACCX: return v->accx = 0, true;
+        case VST_XP:
+            if (!store(a[o[1]], &v->q[o[0]], 16, 16)) return false;
+            return a[o[1]] += a[o[2]], true;
+        case VZIP_8: return pie_vzip_8(v, o[0], o[1]), true;
+        case VCMP_LT: return pie_vcmp_lt_s8(v, o[0], o[1], o[2]), true;
+        case DOT: return pie_vmulas_s8_accx(v, o[0], o[1]), true;
+        case DOT_IP:
+        case DOT_XP:
+            pie_vmulas_s8_accx(v, o[3], o[4]);
+            if (!load(&v->q[o[0]], a[o[1]], 16, 16)) return false;
+            return a[o[1]] += cpu.s->op == DOT_IP ? (uint32_t)o[2] : a[o[2]], true;
+        case VSMULAS_16: return pie_vsmulas_s16_qacc(v, o[0], o[1], o[2]), true;
+        case VSMULAS_16_LD:
+            pie_vsmulas_s16_qacc(v, o[2], o[3], o[4]);
+            if (!load(&v->q[o[0]], a[o[1]], 16, 16)) return false;
+            return a[o[1]] += 16, true;
+        case RUR_ACCX: return a[o[0]] = (uint32_t)v->accx, true;
         case ST_QACC_L_L:
         case ST_QACC_H_L:
             pie_qacc_bytes(v, cpu.s->op == ST_QACC_H_L, bytes);
@@ -445,7 +475,8 @@ bool pie_call(const char *name, int words, const uint32_t *word) {
     for (size_t i = 0; i < sizeof cpu; i++) ((uint8_t *)&cpu)[i] = (uint8_t)check_random(&seed); /* whatever was there */
     memset(cpu.ready, 0, sizeof cpu.ready), memset(cpu.written, 0, sizeof cpu.written);
     for (int i = 0; i < 16; i++) cpu.vector.qacc[i] = pie_signed((uint32_t)cpu.vector.qacc[i] & 0xfffff, 20);
-    cpu.vector.saturated = cpu.product = false;
+    cpu.vector.saturated = cpu.product[0] = cpu.product[1] = false;
+    cpu.vector.accx %= (int64_t)1 << 39;
     cpu.vector.sar &= 31;
     cpu.time = 100;
     const uint32_t a0 = cpu.a[0], a1 = cpu.a[1] = BASE + FRAMES;
