@@ -237,7 +237,7 @@ void pie_load(const char *path) {
 
 /* ---- memory ---- */
 
-enum { SIZE = 32 << 20, GUARD = 64, BASE = 0x3fc80000, FRAMES = 1024, NONE_ = 0, READ = 1, WRITE = 2 };
+enum { SIZE = 32 << 20, GUARD = 512, BASE = 0x3fc80000, FRAMES = 1024, READ = 1, WRITE = 2 };
 static _Alignas(64) uint8_t memory[SIZE];
 static uint8_t rights[SIZE]; /* of each byte */
 static size_t used = FRAMES;

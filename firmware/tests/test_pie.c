@@ -134,7 +134,7 @@ static bool same_attention(int tokens, int head_dim, int first, size_t shift, bo
         codes[i] += head_dim;
     }
     float *scales = pie_memory(4 * (2 * n + stride), 0, false);
-    for (size_t i = 0; i < 2 * n + stride; i++) scales[i] = 0.01f + 0.01f * fabsf(real());
+    for (size_t i = 0; i < 2 * n + stride; i++) scales[i] = 0.003f + 0.003f * fabsf(real());
     const size_t out = 4 * ((n - 1) * stride + (size_t)head_dim);
     float *got = pie_memory(out, 4, true), *want = pie_memory(out, 0, true);
     void *scratch = pie_memory(ftv_kernels_pie.scratch_bytes(FTV_PACK_2BIT, 1, 1, 1, tokens, head_dim), shift * 4, true);
@@ -213,7 +213,7 @@ static void check_omissions(void) {
     for (pie_omitted = 0; pie_omitted < pie_statements(); pie_omitted++) {
         bool differs = false;
         for (int i = 0; i < 3 && !differs; i++) differs = !same(&shapes[i], false) || !same(&shapes[i], true);
-        differs = differs || !same_attention(19, 64, 17, 0, false) || !same_attention(1, 64, 0, 0, false);
+        differs = differs || !same_attention(24, 64, 22, 0, false) || !same_attention(1, 64, 0, 0, false);
         const bool nop = strcmp(pie_statement(pie_omitted), "nop") == 0;
         idle += nop, noticed += differs;
         CHECK(differs || nop, "nobody misses statement %d, %s", pie_omitted, pie_statement(pie_omitted));
