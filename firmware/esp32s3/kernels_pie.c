@@ -11,19 +11,19 @@
 
 enum {
     LANES = 16,
-    SLICE = 4080,          /* inputs whose sum surely fits 20 bits; a multiple of 16, and of 4 and 5 codes a byte */
-    NARROW = 255,          /* and 16 bits */
-    GROUP = 8,             /* tokens whose sums lie in the scratch memory at a time */
+    SLICE = 4080,            /* inputs whose sum surely fits 20 bits; a multiple of 16, and of 4 and 5 codes a byte */
+    NARROW = 255,            /* and 16 bits */
+    GROUP = 8,               /* tokens whose sums lie in the scratch memory at a time */
     ZERO_CODES = 0x55555555, /* 16 codes of zero */
 };
 _Static_assert(SLICE * 128 < 1 << 19 && SLICE % (16 * 5) == 0 && NARROW * 128 < 1 << 15, "sums must fit their lanes");
 
 typedef struct {
-    int8_t *tile;    /* [inputs][16], after 16 spare bytes */
-    uint32_t *rows;  /* [16][blocks] codes to unpack, where the matrix does not have them in that form */
-    int8_t *x;       /* one aligned row of activations and 16 bytes; in the place of `rows`, which are done with by then */
-    float *bias;     /* [16] */
-    int32_t *sums;   /* [GROUP][16] */
+    int8_t *tile;   /* [inputs][16], after 16 spare bytes */
+    uint32_t *rows; /* [16][blocks] codes to unpack, where the matrix does not have them in that form */
+    int8_t *x;      /* one aligned row of activations and 16 bytes; in the place of `rows`, which are done with by then */
+    float *bias;    /* [16] */
+    int32_t *sums;  /* [GROUP][16] */
 } room;
 
 static int blocks_of(int cols) { return (cols + 15) / 16; }
@@ -109,8 +109,13 @@ static void group_sums(const room *r, const int8_t *x, size_t x_stride, const ft
     for (int first = 0; first < w->cols; first += SLICE) {
         const int cols = smaller(w->cols - first, SLICE);
         if (!unpacked) unpack(r, w, row, n, first, cols);
-        const ftv_pie_job job = {.tile = r->tile, .x = x + first, .x_stride = x_stride, .y = r->sums, .y_stride = LANES * 4,
-                                 .blocks = (uintptr_t)blocks_of(cols), .tokens = (uintptr_t)tokens};
+        const ftv_pie_job job = {.tile = r->tile,
+                                 .x = x + first,
+                                 .x_stride = x_stride,
+                                 .y = r->sums,
+                                 .y_stride = LANES * 4,
+                                 .blocks = (uintptr_t)blocks_of(cols),
+                                 .tokens = (uintptr_t)tokens};
         for_tokens(r, ftv_pie_sums, job, cols);
         if (w->cols <= SLICE) return;
         for (int i = 0; i < tokens * LANES; i++) total[i] += r->sums[i];
@@ -124,8 +129,12 @@ static void matmul_pie(int32_t *acc, const int8_t *x, size_t x_stride, const ftv
         const int n = smaller(w->rows - row, LANES);
         if (n == LANES && w->cols <= SLICE) {
             unpack(&r, w, row, n, 0, w->cols);
-            const ftv_pie_job job = {.tile = r.tile, .x = x, .x_stride = x_stride, .y = acc + row,
-                                     .y_stride = (uintptr_t)w->rows * 4, .blocks = (uintptr_t)blocks_of(w->cols),
+            const ftv_pie_job job = {.tile = r.tile,
+                                     .x = x,
+                                     .x_stride = x_stride,
+                                     .y = acc + row,
+                                     .y_stride = (uintptr_t)w->rows * 4,
+                                     .blocks = (uintptr_t)blocks_of(w->cols),
                                      .tokens = (uintptr_t)tokens};
             for_tokens(&r, ftv_pie_sums, job, w->cols);
         } else
@@ -133,7 +142,7 @@ static void matmul_pie(int32_t *acc, const int8_t *x, size_t x_stride, const ftv
                 const int count = smaller(tokens - first, GROUP);
                 group_sums(&r, x + (size_t)first * x_stride, x_stride, w, row, n, count, first && w->cols <= SLICE);
                 for (int t = 0; t < count; t++)
-                    for (int i = 0; i < n; i++) acc[(size_t)(first + t) * (size_t)w->rows + (size_t)(row + i)] = r.sums[t * LANES + i];
+                    memcpy(acc + (size_t)(first + t) * (size_t)w->rows + row, r.sums + t * LANES, (size_t)n * sizeof *acc);
             }
     }
 }
@@ -141,14 +150,22 @@ static void matmul_pie(int32_t *acc, const int8_t *x, size_t x_stride, const ftv
 static void linear_pie(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
                        float scale, const float *bias, int tokens, void *scratch) {
     const room r = lay_out(scratch, w->cols);
+    for (int i = 0; i < LANES && !bias; i++) r.bias[i] = -0.0f; /* v + -0 is v, whatever v */
     for (int row = 0; row < w->rows; row += LANES) {
         const int n = smaller(w->rows - row, LANES);
-        for (int i = 0; i < n; i++) r.bias[i] = bias ? bias[row + i] : -0.0f; /* v + -0 is v, whatever v */
+        if (bias) memcpy(r.bias, bias + row, (size_t)n * sizeof *bias);
         if (n == LANES && w->cols <= SLICE && aligned(y, y_stride * sizeof *y)) {
             unpack(&r, w, row, n, 0, w->cols);
-            const ftv_pie_job job = {.tile = r.tile, .x = x, .x_stride = x_stride, .x_scale = x_scale, .y = y + row,
-                                     .y_stride = y_stride * sizeof *y, .bias = r.bias, .blocks = (uintptr_t)blocks_of(w->cols),
-                                     .tokens = (uintptr_t)tokens, .scale = scale};
+            const ftv_pie_job job = {.tile = r.tile,
+                                     .x = x,
+                                     .x_stride = x_stride,
+                                     .x_scale = x_scale,
+                                     .y = y + row,
+                                     .y_stride = y_stride * sizeof *y,
+                                     .bias = r.bias,
+                                     .blocks = (uintptr_t)blocks_of(w->cols),
+                                     .tokens = (uintptr_t)tokens,
+                                     .scale = scale};
             for_tokens(&r, w->cols <= NARROW ? ftv_pie_linear_narrow : ftv_pie_linear, job, w->cols);
         } else
             for (int first = 0; first < tokens; first += GROUP) {

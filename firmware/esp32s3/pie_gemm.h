@@ -53,7 +53,7 @@ void ftv_pie_linear_narrow(const ftv_pie_job *job);
 /* y[t][r] = sum as int32. Up to 4095 inputs */
 void ftv_pie_sums(const ftv_pie_job *job);
 
-/* to <- `blocks` blocks of 16 bytes from `from` (free): touches that many aligned blocks of it, the last result is part rubbish */
+/* to <- `blocks` blocks of 16 bytes from `from` (free): touches that many aligned blocks of it; the last one's end is rubbish */
 void ftv_pie_align(int8_t *to, const int8_t *from, uintptr_t blocks);
 
 /* out[i] <- q . k_i over 64 columns, rows of k `stride` bytes apart (a multiple of 16). `out` is free; writes out[-1], too. */

@@ -27,7 +27,7 @@ enum { A = 0, F = 16, Q = 32, QACC = 40, ACCX, SAR, SAR_BYTE, REGISTERS }; /* nu
 enum { OPERANDS = 6, IMPLICIT = 4 };
 
 typedef struct {
-    char kind;    /* a, f, q: a register; i: an immediate; L: a label; 0: none */
+    char kind;     /* a, f, q: a register; i: an immediate; L: a label; 0: none */
     char use, def; /* pipeline stages at which it is read and ready; 0: not */
     int low, high, step;
 } operand_spec;
@@ -38,14 +38,22 @@ typedef struct {
 } spec;
 
 enum { FPU = 3 };
-#define USE(k) {k, 1, 0, 0, 0, 0}
-#define DEF(k, stage) {k, 0, stage, 0, 0, 0}
-#define MOVES {'a', 1, 1, 0, 0, 0} /* an address register that the access moves on */
-#define BOTH {'q', 1, 1, 0, 0, 0}
-#define IMM(low, high, step) {'i', 0, 0, low, high, step}
-#define LABEL {'L', 0, 0, 0, 0, 0}
-#define NONE {0, 0, 0, 0, 0, 0}
+#define USE(k)                                                                                                                   \
+    { k, 1, 0, 0, 0, 0 }
+#define DEF(k, stage)                                                                                                            \
+    { k, 0, stage, 0, 0, 0 }
+#define MOVES                                                                                                                    \
+    { 'a', 1, 1, 0, 0, 0 } /* an address register that the access moves on */
+#define BOTH                                                                                                                     \
+    { 'q', 1, 1, 0, 0, 0 }
+#define IMM(low, high, step)                                                                                                     \
+    { 'i', 0, 0, low, high, step }
+#define LABEL                                                                                                                    \
+    { 'L', 0, 0, 0, 0, 0 }
+#define NONE                                                                                                                     \
+    { 0, 0, 0, 0, 0, 0 }
 
+/* clang-format off */
 #define INSTRUCTIONS(X)                                                                                                          \
     X(ZERO_QACC, "ee.zero.qacc", (NONE), .qacc_def = 1)                                                                          \
     X(ZERO_Q, "ee.zero.q", (DEF('q', 1)))                                                                                        \
@@ -83,7 +91,8 @@ enum { FPU = 3 };
     X(VZIP_8, "ee.vzip.8", (BOTH, BOTH))                                                                                         \
     X(VCMP_LT, "ee.vcmp.lt.s8", (DEF('q', 1), USE('q'), USE('q')))                                                               \
     X(DOT, "ee.vmulas.s8.accx", (USE('q'), USE('q')), .accx_use = 2, .accx_def = 2)                                              \
-    X(DOT_IP, "ee.vmulas.s8.accx.ld.ip", (DEF('q', 2), MOVES, IMM(-512, 496, 16), USE('q'), USE('q')), .accx_use = 2, .accx_def = 2) \
+    X(DOT_IP, "ee.vmulas.s8.accx.ld.ip", (DEF('q', 2), MOVES, IMM(-512, 496, 16), USE('q'), USE('q')), .accx_use = 2,            \
+      .accx_def = 2)                                                                                                             \
     X(DOT_XP, "ee.vmulas.s8.accx.ld.xp", (DEF('q', 2), MOVES, USE('a'), USE('q'), USE('q')), .accx_use = 2, .accx_def = 2)       \
     X(VSMULAS_16, "ee.vsmulas.s16.qacc", (USE('q'), USE('q'), IMM(0, 7, 1)), .qacc_use = 2, .qacc_def = 2)                       \
     X(VSMULAS_16_LD, "ee.vsmulas.s16.qacc.ld.incp", (DEF('q', 2), MOVES, USE('q'), USE('q'), IMM(0, 7, 1)), .qacc_use = 2,       \
@@ -112,10 +121,12 @@ enum { FPU = 3 };
     X(L16SI, "l16si", (DEF('a', 2), USE('a'), IMM(0, 510, 2)))                                                                   \
     X(S32I, "s32i", (USE('a'), USE('a'), IMM(0, 1020, 4)))                                                                       \
     X(S8I, "s8i", (USE('a'), USE('a'), IMM(0, 255, 1)))
+/* clang-format on */
 
 #define NUMBER(code, ...) code,
 typedef enum { INSTRUCTIONS(NUMBER) CODES } code;
-#define LIST(...) {__VA_ARGS__}
+#define LIST(...)                                                                                                                \
+    { __VA_ARGS__ }
 #define ROW(code, mnemonic, operands, ...) {.name = mnemonic, .operand = LIST operands, __VA_ARGS__},
 static const spec specs[CODES] = {INSTRUCTIONS(ROW)};
 
@@ -164,7 +175,8 @@ static int operand_of(const char *path, int line, const operand_spec *o, const c
     char *end;
     const long v = strtol(text + (o->kind != 'i'), &end, 10);
     if (o->kind == 'L') return snprintf(wanted[statements], LENGTH, "%s", text), 0;
-    if (*end || end == text + (o->kind != 'i') || (o->kind != 'i' && *text != o->kind)) refuse(path, line, "not such an operand", text);
+    if (*end || end == text + (o->kind != 'i') || (o->kind != 'i' && *text != o->kind))
+        refuse(path, line, "not such an operand", text);
     if (o->kind == 'i') {
         if (v < o->low || v > o->high || v % o->step) refuse(path, line, "immediate out of range", text);
         return (int)v;
@@ -184,7 +196,8 @@ static void parse(const char *path, int line, char *text, pie_part *part) {
         strcpy(label[labels].name, text);
         label[labels++].at = statements;
         for (int i = 0; i < PIE_PARTS; i++)
-            if (strncmp(text, ".L", 2) == 0 && strncmp(text + 2, pie_part_names[i], strlen(pie_part_names[i])) == 0) *part = (pie_part)i;
+            if (strncmp(text, ".L", 2) == 0 && strncmp(text + 2, pie_part_names[i], strlen(pie_part_names[i])) == 0)
+                *part = (pie_part)i;
     }
     text += strspn(text, " \t");
     char *rest = text + strcspn(text, " \t");
@@ -277,8 +290,7 @@ static struct {
 static uint64_t seed = 99;
 
 static bool fail(const char *what, long v) {
-    if (!*pie_error)
-        snprintf(pie_error, sizeof pie_error, "line %d, %s: %s (%ld)", cpu.s->line, specs[cpu.s->op].name, what, v);
+    if (!*pie_error) snprintf(pie_error, sizeof pie_error, "line %d, %s: %s (%ld)", cpu.s->line, specs[cpu.s->op].name, what, v);
     return false;
 }
 
@@ -368,9 +380,7 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
             if (!store(a[o[1]], &v->q[o[0]], 16, 16)) return false;
             a[o[1]] += 16;
             return pie_vsubs_s8(v, o[2], o[3], o[4]), true;
-        case VSMULAS:
-            pie_vsmulas_s8_qacc(v, o[0], o[1], o[2]);
-            return !v->saturated || fail("an accumulator saturates", 0);
+        case VSMULAS: pie_vsmulas_s8_qacc(v, o[0], o[1], o[2]); return !v->saturated || fail("an accumulator saturates", 0);
         case VSMULAS_LD:
             pie_vsmulas_s8_qacc(v, o[2], o[3], o[4]);
             if (v->saturated) return fail("an accumulator saturates", 0);
@@ -404,23 +414,17 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
             pie_qacc_bytes(v, cpu.s->op == ST_QACC_H_H, bytes);
             if (!store(a[o[0]], bytes + 16, 4, 4)) return false;
             return a[o[0]] += (uint32_t)o[1], true;
-        case SRCMB:
-            pie_srcmb_s16_qacc(v, o[0], a[o[1]]);
-            return !v->saturated || fail("a sum exceeds 16 bits", 0);
+        case SRCMB: pie_srcmb_s16_qacc(v, o[0], a[o[1]]); return !v->saturated || fail("a sum exceeds 16 bits", 0);
         case RUR_L_0:
         case RUR_L_1:
         case RUR_L_2:
         case RUR_L_3:
-        case RUR_L_4:
-            pie_qacc_bytes(v, 0, bytes);
-            return memcpy(&a[o[0]], bytes + 4 * (cpu.s->op - RUR_L_0), 4), true;
+        case RUR_L_4: pie_qacc_bytes(v, 0, bytes); return memcpy(&a[o[0]], bytes + 4 * (cpu.s->op - RUR_L_0), 4), true;
         case RUR_H_0:
         case RUR_H_1:
         case RUR_H_2:
         case RUR_H_3:
-        case RUR_H_4:
-            pie_qacc_bytes(v, 1, bytes);
-            return memcpy(&a[o[0]], bytes + 4 * (cpu.s->op - RUR_H_0), 4), true;
+        case RUR_H_4: pie_qacc_bytes(v, 1, bytes); return memcpy(&a[o[0]], bytes + 4 * (cpu.s->op - RUR_H_0), 4), true;
         case LDF:
             if (!load(bytes, a[o[4]], 16, 16)) return false;
             for (int i = 0; i < 4; i++) memcpy(&f[o[3 - i]], bytes + 4 * i, 4);
@@ -434,6 +438,7 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
         case MUL: return f[o[0]] = f[o[1]] * f[o[2]], true;
         case ADD_S: return f[o[0]] = f[o[1]] + f[o[2]], true;
         case ENTRY:
+            if (o[0] != 1) return fail("the frame is a1's", o[0]);
             frame = (uint32_t)o[1];
             a[1] -= frame; /* its upper 32 bytes belong to the windows' saved registers */
             memset(rights + (a[1] - BASE), READ | WRITE, frame - 32);

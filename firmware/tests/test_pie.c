@@ -50,7 +50,8 @@ void ftv_pie_dots(int32_t *out, const int8_t *q, const int8_t *k, uintptr_t stri
     run("ftv_pie_dots", 5, (uint32_t[]){pie_address(out), pie_address(q), pie_address(k), (uint32_t)stride, (uint32_t)keys});
 }
 void ftv_pie_widen(int16_t *tile, const int8_t *v, uintptr_t stride, uintptr_t tokens, uintptr_t eighth) {
-    run("ftv_pie_widen", 5, (uint32_t[]){pie_address(tile), pie_address(v), (uint32_t)stride, (uint32_t)tokens, (uint32_t)eighth});
+    run("ftv_pie_widen", 5,
+        (uint32_t[]){pie_address(tile), pie_address(v), (uint32_t)stride, (uint32_t)tokens, (uint32_t)eighth});
 }
 void ftv_pie_weigh(int32_t *sums, const int16_t *p, const int16_t *tile, uintptr_t blocks) {
     run("ftv_pie_weigh", 4, (uint32_t[]){pie_address(sums), pie_address(p), pie_address(tile), (uint32_t)blocks});
@@ -120,8 +121,8 @@ static bool same(const shape *s, bool matmul) {
 
 static void check(shape s) {
     for (int matmul = 0; matmul < 2; matmul++)
-        CHECK(same(&s, matmul), "%s: packing %d, %d -> %d, %d tokens, shift %zu, kind %d: %s", matmul ? "matmul" : "linear", s.packing,
-              s.cols, s.rows, s.tokens, s.shift, s.kind, pie_error);
+        CHECK(same(&s, matmul), "%s: packing %d, %d -> %d, %d tokens, shift %zu, kind %d: %s", matmul ? "matmul" : "linear",
+              s.packing, s.cols, s.rows, s.tokens, s.shift, s.kind, pie_error);
 }
 
 /* The same of attention over int8: two heads side by side, the second one's queries [first, tokens). */
@@ -141,10 +142,10 @@ static bool same_attention(int tokens, int head_dim, int first, size_t shift, bo
     void *scratch_ref = pie_memory(ftv_attention_scratch_ref(tokens, head_dim), 0, true);
     memset(pie_count, 0, sizeof pie_count);
     broken = false;
-    ftv_kernels_pie.attention_int8(got, stride, codes[0], codes[1], codes[2], stride, scales, scales + 1, 2, scales + 2 * n, tokens,
-                                   head_dim, 0.125f, first, tokens, scratch);
-    ftv_attention_int8_ref(want, stride, codes[0], codes[1], codes[2], stride, scales, scales + 1, 2, scales + 2 * n, tokens, head_dim,
-                           0.125f, first, tokens, scratch_ref);
+    ftv_kernels_pie.attention_int8(got, stride, codes[0], codes[1], codes[2], stride, scales, scales + 1, 2, scales + 2 * n,
+                                   tokens, head_dim, 0.125f, first, tokens, scratch);
+    ftv_attention_int8_ref(want, stride, codes[0], codes[1], codes[2], stride, scales, scales + 1, 2, scales + 2 * n, tokens,
+                           head_dim, 0.125f, first, tokens, scratch_ref);
     const bool equal = !broken && !memcmp(got, want, out), guards = pie_forget();
     if (!broken && !(equal && guards)) snprintf(pie_error, sizeof pie_error, equal ? "a guard byte changed" : "other bits");
     return equal && guards;
@@ -157,8 +158,8 @@ static void check_attention(void) {
             for (size_t shift = 0; shift < 4; shift++)
                 for (int extreme = 0; extreme < 2; extreme++) {
                     const int first = tokens[t] > 3 ? tokens[t] - 3 : 0;
-                    CHECK(same_attention(tokens[t], heads[h], first, shift, extreme), "attention: %d tokens, head %d, shift %zu: %s",
-                          tokens[t], heads[h], shift, pie_error);
+                    CHECK(same_attention(tokens[t], heads[h], first, shift, extreme),
+                          "attention: %d tokens, head %d, shift %zu: %s", tokens[t], heads[h], shift, pie_error);
                 }
 }
 
@@ -173,9 +174,9 @@ static layer layer_of(int model, int index) {
     static const char *const models[] = {"DeiT-Tiny", "DeiT-Small", "DeiT-Base"};
     static const int widths[] = {192, 384, 768};
     const int d = widths[model];
-    const layer all[LAYERS] = {{models[model], "patch", PATCH, d, 196, 3},          {models[model], "qkv", d, 3 * d, 197, BLOCKS},
-                               {models[model], "proj", d, d, 197, BLOCKS},          {models[model], "fc1", d, 4 * d, 197, BLOCKS},
-                               {models[model], "fc2", 4 * d, d, 197, BLOCKS},       {models[model], "head", d, 1000, 1, 1}};
+    const layer all[LAYERS] = {{models[model], "patch", PATCH, d, 196, 3},    {models[model], "qkv", d, 3 * d, 197, BLOCKS},
+                               {models[model], "proj", d, d, 197, BLOCKS},    {models[model], "fc1", d, 4 * d, 197, BLOCKS},
+                               {models[model], "fc2", 4 * d, d, 197, BLOCKS}, {models[model], "head", d, 1000, 1, 1}};
     return all[index];
 }
 
@@ -228,8 +229,9 @@ static void measure(bool csv, int tokens_at_once) {
     if (csv)
         printf("model,layer,cols,rows,tokens,share_of_macs,unpack,multiply,drain,dequantise,call,total\n");
     else
-        printf("instructions per multiply-accumulate, 2bit, %d tokens a call at most\n%-11s%-6s%6s%6s%7s  share  unpack  multiply   drain  "
-               "dequantise    call   total\n", tokens_at_once, "", "layer", "cols", "rows", "tokens");
+        printf("instructions per multiply-accumulate, 2bit, %d tokens a call at most\n"
+               "%-11s%-6s%6s%6s%7s  share  unpack  multiply   drain  dequantise    call   total\n",
+               tokens_at_once, "", "layer", "cols", "rows", "tokens");
     for (int m = 0; m < 3; m++) {
         double macs = 0, sum[PIE_PARTS + 1] = {0}, all = 0;
         for (int i = 0; i < LAYERS; i++) {
@@ -273,7 +275,8 @@ int main(int argc, char **argv) {
     check_omissions();
     measure(false, 64);
     CHECK(same_attention(197, 64, 197 - 32, 0, false), "attention: %s", pie_error);
-    printf("attention over int8, 197 tokens, 32 queries a call: %.4f instructions per multiply-accumulate (the softmax is not in it)\n",
+    printf("attention over int8, 197 tokens, 32 queries a call: %.4f instructions per multiply-accumulate (the softmax is not in "
+           "it)\n",
            (double)pie_count[PIE_ATTEND] / (2.0 * 197 * 64 * 32));
     return check_done("pie");
 }
