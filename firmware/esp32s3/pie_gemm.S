@@ -6,8 +6,8 @@
  * checks addresses and distances, and counts, under the parts that labels name (.Lmultiply..., .Ldrain..., .Lcall...).
  *
  * Distances (technical reference manual, section 1.7): a loaded vector, a product and an accumulator are ready one
- * instruction late; accumulating back to back is free. The processor waits if they are not, so they cost time, not truth;
- * here nothing waits, and the accumulators are read two instructions after the last product. */
+ * instruction late; accumulating back to back is free. The processor would wait, so distances cost time, not truth; here
+ * nothing waits, and the accumulators are read two instructions after the last product. */
 #include "pie_gemm.h"
 
 #define FUNCTION(name, frame) .align 4; .global name; .type name, @function; name: entry a1, frame
@@ -41,7 +41,7 @@ last:                                                                           
     ee.vsmulas.s8.qacc q4, q0, 15
 
 /* a4: tile, a5: x, a6: its stride, a7: x_scale, a8: y, a9: its stride, a10: bias, a11: tokens, a12: blocks - 1; f14: scale.
- * y and the bias move on by 64 and 0 bytes in a token. */
+ * In a token the dequantisation moves y on by 64 bytes and the bias round to where it was: its y stride is 64 less. */
 #define ARGUMENTS                                                                                                            \
     l32i a4, a2, FTV_PIE_TILE;                                                                                               \
     l32i a5, a2, FTV_PIE_X;                                                                                                  \

@@ -192,7 +192,7 @@ static void check_shapes(void) {
     for (int p = 0; p < 2; p++) {
         const ftv_packing packing = (ftv_packing)p;
         for (int cols = 1; cols <= 131; cols++)
-            check((shape){packing, cols, 1 + cols % 37, 1 + cols % 15, (size_t)cols % 16, cols % KINDS, cols & 1});
+            check((shape){packing, cols, 1 + cols % 37, 1 + cols % 15, (size_t)cols % 16, (kind)(cols % KINDS), cols & 1});
         for (size_t shift = 0; shift < 16; shift++)
             for (int tokens = 1; tokens <= 10; tokens++) check((shape){packing, 97, 19, tokens, shift, RANDOM, shift & 1});
         for (int tokens = 1; tokens <= 7; tokens++) check((shape){packing, 193, 10, tokens, (size_t)tokens, RANDOM, true});
