@@ -75,8 +75,8 @@ static uint64_t lay_out(ftv_session *s, uint8_t *arena) {
     s->scales = place_hot(&l, 4 * c * n);
     s->rows = place_hot(&l, 4 * NORM_ROWS * d * n);
     s->x = place_hot(&l, t * d * 4);
-    s->attention =
-        place_hot(&l, s->options.attention == FTV_ATTENTION_INT8 ? 3 * t * d + 4 * (2 * t * (uint64_t)m->heads + d) : 0);
+    const uint64_t int8_attention = (3 * t * d + 3) / 4 * 4 + 4 * (2 * t * (uint64_t)m->heads + d); /* codes, scales */
+    s->attention = place_hot(&l, s->options.attention == FTV_ATTENTION_INT8 ? int8_attention : 0);
     uint64_t qkv = t * 3 * d * 4, hidden = n * c * s->hidden_stride * 4;
     s->image_bytes = (size_t)((image + ALIGN - 1) / ALIGN * ALIGN);
     s->work = place(l.arena, &l.at, larger64(larger64(qkv, hidden), larger64(s->image_bytes + n * patch_scratch(m), 4 * classes)));
@@ -322,12 +322,12 @@ static void attention(ftv_session *s) {
     const int n = workers(&s->options);
     attention_job j = {.s = s, .parts = n / common_divisor(n, m->heads)};
     if (s->options.attention == FTV_ATTENTION_INT8) {
-        j.q_scale = (float *)(void *)s->attention;
-        j.k_scale = j.q_scale + t * (size_t)m->heads;
-        j.v_scale = j.k_scale + t * (size_t)m->heads;
-        j.q = (int8_t *)(j.v_scale + d);
+        j.q = (int8_t *)s->attention; /* first: vector units want rows of codes aligned */
         j.k = j.q + t * d;
         j.v = j.k + t * d;
+        j.q_scale = (float *)(void *)(s->attention + (3 * t * d + 3) / 4 * 4);
+        j.k_scale = j.q_scale + t * (size_t)m->heads;
+        j.v_scale = j.k_scale + t * (size_t)m->heads;
         run(s, m->heads, quantize_task, &j);
     }
     run(s, m->heads * j.parts, attention_task, &j);

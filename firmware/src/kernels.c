@@ -11,6 +11,9 @@ static const ftv_kernels *const sets[] = { /* the fastest first */
 #endif
     &ftv_kernels_avx2,
 #endif
+#ifdef FTV_HAVE_PIE
+    &ftv_kernels_pie,
+#endif
 #ifdef FTV_HAVE_NEON
     &ftv_kernels_neondot, &ftv_kernels_neon,
 #endif

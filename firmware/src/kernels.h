@@ -72,6 +72,9 @@ extern const ftv_kernels ftv_kernels_avx512, ftv_kernels_avx2;
 #define FTV_HAVE_NEON
 extern const ftv_kernels ftv_kernels_neondot, ftv_kernels_neon;
 #endif
+#ifdef FTV_HAVE_PIE /* given by the ESP32-S3's build: esp32s3/kernels_pie.c */
+extern const ftv_kernels ftv_kernels_pie;
+#endif
 
 /* The set of that name, or the fastest that runs here when name is NULL (the environment variable FTERVIT_KERNELS may name
  * it instead); NULL when there is none. */
