@@ -1,0 +1,87 @@
+#include "layer.h"
+
+#include <string.h>
+
+#include "kernels.h"
+
+enum { TOKENS = 24, ALIGN = 64 }; /* per task: a few of any kernel's tiles, and enough tasks to share out evenly */
+
+typedef struct {
+    const layer_t *layer;
+    const ftv_kernels *k;
+    int32_t *acc;
+    const int8_t *codes;
+    float *y;
+    const float *x, *norm, *bias;
+    float scale;
+    uint8_t *scratch;
+} job_t;
+
+static size_t aligned(size_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
+static size_t kernel_bytes(const layer_t *l, const ftv_kernels *k) {
+    return aligned(k->scratch_bytes(l->weight.packing, l->weight.rows, l->weight.cols, 1, 1));
+}
+static size_t row_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * sizeof(float)); }
+static size_t codes_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * TOKENS); }
+static size_t worker_bytes(const layer_t *l, const ftv_kernels *k) {
+    return kernel_bytes(l, k) + row_bytes(l) + codes_bytes(l) + aligned(TOKENS * sizeof(float));
+}
+
+size_t layer_scratch_bytes(const layer_t *l) {
+    const ftv_kernels *k = ftv_find_kernels(l->kernels);
+    const bool valid =
+        k && l->workers > 0 && l->tokens > 0 && l->weight.rows > 0 && l->weight.cols > 0 && l->weight.cols <= FTV_MAX_WIDTH;
+    return valid ? worker_bytes(l, k) * (size_t)l->workers + ALIGN : 0;
+}
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+static void matmul_task(void *arg, int index, int worker) {
+    const job_t *j = arg;
+    const ftv_matrix *w = &j->layer->weight;
+    uint8_t *scratch = j->scratch + worker_bytes(j->layer, j->k) * (size_t)worker;
+    const size_t rows = (size_t)w->rows, cols = (size_t)w->cols;
+    const int last = smaller((index + 1) * TOKENS, j->layer->tokens);
+    for (int t = index * TOKENS; t < last; t += j->k->token_tile)
+        j->k->matmul(j->acc + (size_t)t * rows, j->codes + (size_t)t * cols, cols, w, smaller(j->k->token_tile, last - t),
+                     scratch);
+}
+
+static void linear_task(void *arg, int index, int worker) {
+    const job_t *j = arg;
+    const ftv_matrix *w = &j->layer->weight;
+    uint8_t *scratch = j->scratch + worker_bytes(j->layer, j->k) * (size_t)worker;
+    float *row = (float *)(void *)(scratch + kernel_bytes(j->layer, j->k));
+    int8_t *q = (int8_t *)row + row_bytes(j->layer);
+    float *scales = (float *)(void *)(q + codes_bytes(j->layer));
+    const size_t rows = (size_t)w->rows, cols = (size_t)w->cols;
+    const int first = index * TOKENS, n = smaller(TOKENS, j->layer->tokens - first);
+    for (int t = 0; t < n; t++) {
+        const float *x = j->x + (size_t)(first + t) * cols;
+        if (j->norm) memcpy(row, x, cols * sizeof *x);
+        scales[t] = j->norm ? j->k->rms_quantize(q + (size_t)t * cols, row, j->norm, w->cols)
+                            : ftv_quantize(q + (size_t)t * cols, x, w->cols);
+    }
+    for (int t = 0; t < n; t += j->k->token_tile)
+        j->k->linear(j->y + (size_t)(first + t) * rows, rows, q + (size_t)t * cols, cols, scales + t, w, j->scale, j->bias,
+                     smaller(j->k->token_tile, n - t), scratch);
+}
+
+static void run(job_t *j, void (*task)(void *, int, int), void *scratch) {
+    const int count = (j->layer->tokens + TOKENS - 1) / TOKENS;
+    j->k = ftv_find_kernels(j->layer->kernels);
+    j->scratch = (uint8_t *)scratch + (ALIGN - (uintptr_t)scratch % ALIGN) % ALIGN;
+    if (j->layer->pool && j->layer->workers > 1 && count > 1)
+        platform_pool_run(j->layer->pool, count, task, j);
+    else
+        for (int i = 0; i < count; i++) task(j, i, 0);
+}
+
+void layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch) {
+    run(&(job_t){.layer = layer, .acc = acc, .codes = x}, matmul_task, scratch);
+}
+
+void layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias,
+                  void *scratch) {
+    run(&(job_t){.layer = layer, .y = y, .x = x, .norm = norm, .bias = bias, .scale = scale}, linear_task, scratch);
+}
