@@ -30,6 +30,7 @@ typedef struct {
     void *parallel_context;
     void (*on_stage)(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int row_stride);
     void *stage_context;
+    ...;
 } ftv_options;
 
 typedef struct { const uint8_t *data; int width, height; size_t stride; ftv_pixels format; } ftv_image;
@@ -62,6 +63,7 @@ void layer_linear(const layer_t *layer, float *y, const float *x, const float *n
 void engine_repeat(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch, int times);
 const char *ops_text(int index);
 double ops_seconds(const char *kernels, int index, int tokens, int dim, int heads, double seconds);
+double engine_peak(const char *kernels, double seconds);
 
 void engine_pack(ftv_packing packing, uint8_t *row, const int8_t *codes, int n);
 int engine_unpack(ftv_packing packing, const uint8_t *row, int8_t *codes, int n);

@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 
-enum { TOKENS = 24, ALIGN = 64 }; /* per task: a few of any kernel's tiles, and enough tasks to share out evenly */
+enum { TOKENS = 24, ALIGN = 64 }; /* per task: a multiple of every kernel set's step, and enough tasks to share out evenly */
 
 typedef struct {
     const layer_t *layer;
@@ -19,7 +19,7 @@ typedef struct {
 
 static size_t aligned(size_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
 static size_t kernel_bytes(const layer_t *l, const ftv_kernels *k) {
-    return aligned(k->scratch_bytes(l->weight.packing, l->weight.rows, l->weight.cols, 1, 1));
+    return aligned(k->scratch_bytes(l->weight.packing, l->weight.rows, l->weight.cols, TOKENS, 1, 1));
 }
 static size_t row_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * sizeof(float)); }
 static size_t codes_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * TOKENS); }
@@ -41,10 +41,8 @@ static void matmul_task(void *arg, int index, int worker) {
     const ftv_matrix *w = &j->layer->weight;
     uint8_t *scratch = j->scratch + worker_bytes(j->layer, j->k) * (size_t)worker;
     const size_t rows = (size_t)w->rows, cols = (size_t)w->cols;
-    const int last = smaller((index + 1) * TOKENS, j->layer->tokens);
-    for (int t = index * TOKENS; t < last; t += j->k->token_tile)
-        j->k->matmul(j->acc + (size_t)t * rows, j->codes + (size_t)t * cols, cols, w, smaller(j->k->token_tile, last - t),
-                     scratch);
+    const int first = index * TOKENS, n = smaller(TOKENS, j->layer->tokens - first);
+    j->k->matmul(j->acc + (size_t)first * rows, j->codes + (size_t)first * cols, cols, w, n, scratch);
 }
 
 static void linear_task(void *arg, int index, int worker) {
@@ -60,11 +58,9 @@ static void linear_task(void *arg, int index, int worker) {
         const float *x = j->x + (size_t)(first + t) * cols;
         if (j->norm) memcpy(row, x, cols * sizeof *x);
         scales[t] = j->norm ? j->k->rms_quantize(q + (size_t)t * cols, row, j->norm, w->cols)
-                            : ftv_quantize(q + (size_t)t * cols, x, w->cols);
+                            : j->k->quantize(q + (size_t)t * cols, x, w->cols);
     }
-    for (int t = 0; t < n; t += j->k->token_tile)
-        j->k->linear(j->y + (size_t)(first + t) * rows, rows, q + (size_t)t * cols, cols, scales + t, w, j->scale, j->bias,
-                     smaller(j->k->token_tile, n - t), scratch);
+    j->k->linear(j->y + (size_t)first * rows, rows, q, cols, scales, w, j->scale, j->bias, n, scratch);
 }
 
 static void run(job_t *j, void (*task)(void *, int, int), void *scratch) {

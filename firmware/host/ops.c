@@ -49,7 +49,8 @@ static void once(const ftv_kernels *k, int op, float *x, float *y, int8_t *q, co
 double ops_seconds(const char *kernels, int index, int tokens, int dim, int heads, double seconds) {
     const ftv_kernels *k = ftv_find_kernels(kernels);
     if (!k || !ops_text(index) || tokens < 1 || heads < 1 || dim < heads) return 0;
-    const size_t n = (size_t)tokens * (size_t)dim * 4, scratch_bytes = k->scratch_bytes(FTV_PACK_2BIT, 1, 1, tokens, dim / heads);
+    const size_t n = (size_t)tokens * (size_t)dim * 4,
+                 scratch_bytes = k->scratch_bytes(FTV_PACK_2BIT, 1, 1, 1, tokens, dim / heads);
     float *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y), *ones = malloc((size_t)dim * sizeof *ones);
     int8_t *q = malloc(n);
     void *scratch = malloc(scratch_bytes + 64);
@@ -65,4 +66,16 @@ double ops_seconds(const char *kernels, int index, int tokens, int dim, int head
     }
     free(x), free(y), free(ones), free(q), free(scratch);
     return passes ? (double)sum * 1e-9 / (double)passes : 0;
+}
+
+double engine_peak(const char *kernels, double seconds) {
+    const ftv_kernels *k = ftv_find_kernels(kernels);
+    double best = 0;
+    if (!k || !k->peak) return 0;
+    for (uint64_t begin = platform_count().total; (double)(platform_count().total - begin) < seconds * 1e9;) {
+        const uint64_t start = platform_count().total, macs = k->peak(1 << 16);
+        const double rate = (double)macs / ((double)(platform_count().total - start) * 1e-9);
+        if (rate > best) best = rate;
+    }
+    return best;
 }

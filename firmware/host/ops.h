@@ -9,4 +9,8 @@ const char *ops_text(int index);
  * all heads. The mean over at least `seconds`; 0 when there are no such kernels, or not enough memory. */
 double ops_seconds(const char *kernels, int index, int tokens, int dim, int heads, double seconds);
 
+/* Multiply-accumulates per second of the instruction that these kernels multiply with, by registers alone: the best of
+ * `seconds` of trying. 0 when they have none, or there are no such kernels. */
+double engine_peak(const char *kernels, double seconds);
+
 #endif
