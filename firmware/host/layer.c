@@ -21,10 +21,10 @@ static size_t aligned(size_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
 static size_t kernel_bytes(const layer_t *l, const ftv_kernels *k) {
     return aligned(k->scratch_bytes(l->weight.packing, l->weight.rows, l->weight.cols, TOKENS, 1, 1));
 }
-static size_t row_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * sizeof(float)); }
+static size_t rows_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * TOKENS * sizeof(float)); }
 static size_t codes_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * TOKENS); }
 static size_t worker_bytes(const layer_t *l, const ftv_kernels *k) {
-    return kernel_bytes(l, k) + row_bytes(l) + codes_bytes(l) + aligned(TOKENS * sizeof(float));
+    return kernel_bytes(l, k) + rows_bytes(l) + codes_bytes(l) + aligned(TOKENS * sizeof(float));
 }
 
 size_t layer_scratch_bytes(const layer_t *l) {
@@ -49,17 +49,17 @@ static void linear_task(void *arg, int index, int worker) {
     const job_t *j = arg;
     const ftv_matrix *w = &j->layer->weight;
     uint8_t *scratch = j->scratch + worker_bytes(j->layer, j->k) * (size_t)worker;
-    float *row = (float *)(void *)(scratch + kernel_bytes(j->layer, j->k));
-    int8_t *q = (int8_t *)row + row_bytes(j->layer);
+    float *copy = (float *)(void *)(scratch + kernel_bytes(j->layer, j->k)); /* normalising changes its input */
+    int8_t *q = (int8_t *)copy + rows_bytes(j->layer);
     float *scales = (float *)(void *)(q + codes_bytes(j->layer));
     const size_t rows = (size_t)w->rows, cols = (size_t)w->cols;
     const int first = index * TOKENS, n = smaller(TOKENS, j->layer->tokens - first);
-    for (int t = 0; t < n; t++) {
-        const float *x = j->x + (size_t)(first + t) * cols;
-        if (j->norm) memcpy(row, x, cols * sizeof *x);
-        scales[t] = j->norm ? j->k->rms_quantize(q + (size_t)t * cols, row, j->norm, w->cols)
-                            : j->k->quantize(q + (size_t)t * cols, x, w->cols);
-    }
+    const float *x = j->x + (size_t)first * cols;
+    if (j->norm) {
+        memcpy(copy, x, (size_t)n * cols * sizeof *x);
+        j->k->rms_quantize(q, scales, copy, cols, j->norm, n, w->cols);
+    } else
+        for (int t = 0; t < n; t++) scales[t] = j->k->quantize(q + (size_t)t * cols, x + (size_t)t * cols, w->cols);
     j->k->linear(j->y + (size_t)first * rows, rows, q, cols, scales, w, j->scale, j->bias, n, scratch);
 }
 

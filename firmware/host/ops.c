@@ -26,12 +26,8 @@ static void once(const ftv_kernels *k, int op, float *x, float *y, int8_t *q, co
     const size_t d = (size_t)dim;
     const int h = dim / heads;
     switch (op) {
-        case NORM:
-            for (size_t t = 0; t < (size_t)tokens; t++) k->layer_norm(y + t * d, x + t * d, ones, ones, 1e-6f, dim);
-            break;
-        case QUANTIZE:
-            for (size_t t = 0; t < (size_t)tokens; t++) k->rms_quantize(q + t * d, x + t * d, ones, dim);
-            break;
+        case NORM: k->layer_norm(y, x, d, ones, ones, 1e-6f, tokens, dim); break;
+        case QUANTIZE: k->rms_quantize(q, y, x, d, ones, tokens, dim); break;
         case GELU:
             for (size_t t = 0; t < (size_t)tokens; t++) k->gelu(x + t * 4 * d, 4 * dim);
             break;
