@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 
-enum { TOKENS = 24, ALIGN = 64 }; /* per task: a multiple of every kernel set's step, and enough tasks to share out evenly */
+enum { MOST = 256, ROWS = 16, ALIGN = 64 }; /* tokens of a task at most; rows normalised at a time, while they are near */
 
 typedef struct {
     const layer_t *layer;
@@ -15,16 +15,17 @@ typedef struct {
     const float *x, *norm, *bias;
     float scale;
     uint8_t *scratch;
+    int step; /* tokens of a task */
 } job_t;
 
 static size_t aligned(size_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
 static size_t kernel_bytes(const layer_t *l, const ftv_kernels *k) {
-    return aligned(k->scratch_bytes(l->weight.packing, l->weight.rows, l->weight.cols, TOKENS, 1, 1));
+    return aligned(k->scratch_bytes(l->weight.packing, l->weight.rows, l->weight.cols, MOST, 1, 1));
 }
-static size_t rows_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * TOKENS * sizeof(float)); }
-static size_t codes_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * TOKENS); }
+static size_t rows_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * ROWS * sizeof(float)); }
+static size_t codes_bytes(const layer_t *l) { return aligned((size_t)l->weight.cols * MOST); }
 static size_t worker_bytes(const layer_t *l, const ftv_kernels *k) {
-    return kernel_bytes(l, k) + rows_bytes(l) + codes_bytes(l) + aligned(TOKENS * sizeof(float));
+    return kernel_bytes(l, k) + rows_bytes(l) + codes_bytes(l) + aligned(MOST * sizeof(float));
 }
 
 size_t layer_scratch_bytes(const layer_t *l) {
@@ -41,7 +42,7 @@ static void matmul_task(void *arg, int index, int worker) {
     const ftv_matrix *w = &j->layer->weight;
     uint8_t *scratch = j->scratch + worker_bytes(j->layer, j->k) * (size_t)worker;
     const size_t rows = (size_t)w->rows, cols = (size_t)w->cols;
-    const int first = index * TOKENS, n = smaller(TOKENS, j->layer->tokens - first);
+    const int first = index * j->step, n = smaller(j->step, j->layer->tokens - first);
     j->k->matmul(j->acc + (size_t)first * rows, j->codes + (size_t)first * cols, cols, w, n, scratch);
 }
 
@@ -53,22 +54,29 @@ static void linear_task(void *arg, int index, int worker) {
     int8_t *q = (int8_t *)copy + rows_bytes(j->layer);
     float *scales = (float *)(void *)(q + codes_bytes(j->layer));
     const size_t rows = (size_t)w->rows, cols = (size_t)w->cols;
-    const int first = index * TOKENS, n = smaller(TOKENS, j->layer->tokens - first);
+    const int first = index * j->step, n = smaller(j->step, j->layer->tokens - first);
     const float *x = j->x + (size_t)first * cols;
-    if (j->norm) {
-        memcpy(copy, x, (size_t)n * cols * sizeof *x);
-        j->k->rms_quantize(q, scales, copy, cols, j->norm, n, w->cols);
-    } else
-        for (int t = 0; t < n; t++) scales[t] = j->k->quantize(q + (size_t)t * cols, x + (size_t)t * cols, w->cols);
+    for (int t = 0; t < n; t += ROWS, x += ROWS * cols) {
+        const int m = smaller(ROWS, n - t);
+        if (j->norm) {
+            memcpy(copy, x, (size_t)m * cols * sizeof *x);
+            j->k->rms_quantize(q + (size_t)t * cols, scales + t, copy, cols, j->norm, m, w->cols);
+        } else
+            for (int i = 0; i < m; i++) scales[t + i] = j->k->quantize(q + (size_t)(t + i) * cols, x + (size_t)i * cols, w->cols);
+    }
     j->k->linear(j->y + (size_t)first * rows, rows, q, cols, scales, w, j->scale, j->bias, n, scratch);
 }
 
 static void run(job_t *j, void (*task)(void *, int, int), void *scratch) {
-    const int count = (j->layer->tokens + TOKENS - 1) / TOKENS;
-    j->k = ftv_find_kernels(j->layer->kernels);
+    const layer_t *l = j->layer;
+    j->k = ftv_find_kernels(l->kernels);
+    const int rounds = (l->tokens + MOST * l->workers - 1) / (MOST * l->workers), parts = rounds * l->workers;
+    const int wanted = (l->tokens + parts - 1) / parts;
+    j->step = smaller(MOST, (wanted + j->k->token_step - 1) / j->k->token_step * j->k->token_step);
+    const int count = (l->tokens + j->step - 1) / j->step;
     j->scratch = (uint8_t *)scratch + (ALIGN - (uintptr_t)scratch % ALIGN) % ALIGN;
-    if (j->layer->pool && j->layer->workers > 1 && count > 1)
-        platform_pool_run(j->layer->pool, count, task, j);
+    if (l->pool && l->workers > 1 && count > 1)
+        platform_pool_run(l->pool, count, task, j);
     else
         for (int i = 0; i < count; i++) task(j, i, 0);
 }
