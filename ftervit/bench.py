@@ -160,7 +160,7 @@ def choose(words: list[str] | None = None) -> list[str]:
     if not names: raise ValueError(f"no contestant is named like {', '.join(words)}: there are {'; '.join(CONTESTANTS)}")
     return names
 
-# %% ../nbs/09_speed.ipynb #fd5dc34e
+# %% ../nbs/09_speed.ipynb #3bdd3c33
 def prepare(case: Case, names: list[str]) -> dict[str, str]:
     "Write the model files that the contestants `names` read; what could not be made, by file, with the reason."
     folder, versions, failed = Path(case.folder), machine()['versions'], {}
@@ -201,20 +201,19 @@ def _make_openvino_int8(case: Case, folder: Path, path: Path) -> None:
     import nncf, openvino as ov
     model = ov.Core().read_model(folder/'model.onnx')
     nncf.set_log_level('ERROR')
-    q = nncf.quantize(model, nncf.Dataset(list(_photographs(*list(model.input(0).partial_shape)[1:3]))), model_type=nncf.ModelType.TRANSFORMER, subset_size=32)
+    q = nncf.quantize(model, nncf.Dataset(list(_photographs(*_input_size(_network(case))[:2]))), model_type=nncf.ModelType.TRANSFORMER, subset_size=32)
     ov.save_model(q, path, compress_to_fp16=False)
 
 
-def _photographs(channels: Any, size: Any, count: int = 32) -> Iterator[np.ndarray]:
+def _photographs(channels: int, size: int, count: int = 32) -> Iterator[np.ndarray]:
     "Crops of two photographs, normalised, FP32 (1, C, S, S)."
     from sklearn.datasets import load_sample_images
-    rng, (c, s) = np.random.default_rng(0), (int(str(v)) for v in (channels, size))
+    rng, images = np.random.default_rng(0), load_sample_images().images
     for i in range(count):
-        im = load_sample_images().images[i % 2]
-        y, x = (rng.integers(0, n - s + 1) for n in im.shape[:2])
-        yield (im[y:y+s, x:x+s].transpose(2, 0, 1)[None, np.arange(c) % 3]/127.5 - 1).astype(np.float32)
+        y, x = (rng.integers(0, n - size + 1) for n in images[i % 2].shape[:2])
+        yield (images[i % 2][y:y+size, x:x+size].transpose(2, 0, 1)[None, np.arange(channels) % 3]/127.5 - 1).astype(np.float32)
 
-# %% ../nbs/09_speed.ipynb #ec88d5c7
+# %% ../nbs/09_speed.ipynb #c5852f82
 def _status(field: str) -> int:
     "A size of this process in bytes (VmRSS, VmHWM); 0 where the system does not say."
     if not (f := Path('/proc/self/status')).is_file(): return 0
@@ -242,7 +241,7 @@ def _child_contestant(spec: dict[str, Any], answer: Callable[[dict], None]) -> N
     for line in sys.stdin:
         m = json.loads(line)
         if m['do'] == 'load':
-            batches[m['batch']] = x = np.random.default_rng(0).standard_normal((m['batch'], *m['input_size']), np.float32)
+            batches[m['batch']] = x = np.concatenate(list(_photographs(*m['input_size'][:2], m['batch'])))
             logits = run(x)
             run(x)
             peak = peak or _status('VmHWM') - rest
@@ -545,7 +544,7 @@ def measure_stages(models: list[str] | None = None, *, threads: tuple[int, ...] 
     "Milliseconds of one picture per stage of the engine, summed over the blocks, with quartiles."
     return _measure_in_child('stages', lambda t: summarise(t, ['model', 'attention', 'threads', 'stage'], 'ms'), models or list(DIMS), threads, rounds, 0, None, save)
 
-# %% ../nbs/09_speed.ipynb #b6533d73
+# %% ../nbs/09_speed.ipynb #fe1884c3
 PARTS = ('gemm', 'ops', 'stages', 'latency', 'training')
 
 
@@ -571,7 +570,7 @@ def show(tables: dict[str, pd.DataFrame]) -> str:
             for m, g in t.groupby('model', sort=False): add(f'{m}, engine, ms per stage', g, ['stage'], ['attention', 'threads'], lambda r: spread(r, 'ms', 2))
         elif part == 'latency':
             for (m, b), g in t.groupby(['model', 'batch'], sort=False):
-                add(f'{m}, batch {b}: ms; x: time by that of the engine', g, ['contestant'], ['threads'], lambda r: f'{spread(r, "ms", 2)}' + ('' if pd.isna(r.times_engine) else f'  x {r.times_engine:.2f}'))
+                add(f'{m}, batch {b}: ms; x: its time divided by the engine\'s', g, ['contestant'], ['threads'], lambda r: f'{spread(r, "ms", 2)}' + ('' if pd.isna(r.times_engine) else f'  x {r.times_engine:.2f}'))
             columns = [c for c in ('model_mb', 'peak_mb', 'running_mb', 'logit_difference') if c in t]
             for m, g in t.groupby('model', sort=False):
                 g = g[(g.threads == g.threads.min()) & (g.batch == g.batch.min())].set_index('contestant')[columns]
