@@ -606,7 +606,7 @@ def bench(p: Profile, parts: tuple[str, ...] = PARTS, models: list[str] | None =
     plot(p, tables)
     return tables
 
-# %% ../nbs/09_speed.ipynb #099332c3
+# %% ../nbs/09_speed.ipynb #389ad38a
 def plot(p: Profile, tables: dict[str, pd.DataFrame]) -> list[Path]:
     "Draw `speed_latency.png` and `speed_gemm.png` from the tables that are there; their paths."
     import matplotlib.pyplot as plt
@@ -623,9 +623,11 @@ def plot(p: Profile, tables: dict[str, pd.DataFrame]) -> list[Path]:
                 y = np.arange(len(names)) - 0.4 + (len(threads) - 0.5 - i)*0.8/len(threads)
                 color = [COLORS['ternary'] if c.startswith('engine') else COLORS['other'] if 'packed' in c or 'exact' in c else COLORS['published'] for c in names]
                 ax.barh(y, r.ms, 0.72/len(threads), color=color, alpha=1 - 0.45*i, xerr=np.nan_to_num([r.ms - r.ms_low, r.ms_high - r.ms]), error_kw=dict(lw=0.8))
-                for yy, ms, x in zip(y, r.ms, r.times_engine):
-                    if pd.notna(ms): ax.text(ms, yy, f'  {ms:.1f}' + ('' if pd.isna(x) else f'  x{x:.1f}'), va='center', fontsize=7)
-            ax.set(title=f'{m}, batch {int(g.batch.min())}', xlabel=f'ms; bars from top to bottom: {", ".join(map(str, threads))} thread(s); x: times the engine')
+                for yy, ms, at, x in zip(y, r.ms, r.ms_high, r.times_engine):
+                    if pd.notna(ms): ax.text(at, yy, f'  {ms:.1f}' + ('' if pd.isna(x) else f'  x{x:.1f}'), va='center', fontsize=7)
+            ax.set(title=f'{m}, batch {int(g.batch.min())}', xlabel="ms (x: divided by the engine's)")
+            ax.legend([plt.Rectangle((0, 0), 1, 1, color=COLORS['published'], alpha=1 - 0.45*i) for i in range(len(threads))],
+                      [f'{n} thread{"s" if n > 1 else ""}' for n in threads], loc='lower right')
             ax.set_yticks(range(len(names)), names)
             ax.set_xlim(right=1.25*g.ms_high.max())
         fig.suptitle(t.cpu.iloc[0] if 'cpu' in t else '', fontsize=9)
