@@ -24,8 +24,9 @@ test: $(READY)  ## notebooks clean and exported, README current, every notebook 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab nbs
 
-bench: $(READY)  ## training step: ternary against FP32, time and peak memory
-	$(BIN)/ftervit-train --bench $(ARGS)
+# ARGS chooses, e.g. ARGS="--only latency --rounds 3"; rivals beside PyTorch: .venv/bin/pip install -e '.[bench]'
+bench: $(READY)  ## speed and memory beside PyTorch, ONNX Runtime, OpenVINO; the training step
+	$(BIN)/ftervit-bench $(ARGS)
 
 readme: $(READY)  ## write README.md from nbs/index.ipynb
 	$(BIN)/python -m ftervit.reproduce --readme

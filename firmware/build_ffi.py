@@ -30,6 +30,7 @@ typedef struct {
     void *parallel_context;
     void (*on_stage)(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int row_stride);
     void *stage_context;
+    ...;
 } ftv_options;
 
 typedef struct { const uint8_t *data; int width, height; size_t stride; ftv_pixels format; } ftv_image;
@@ -53,6 +54,17 @@ platform_pool *platform_pool_start(int workers);
 void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg);
 void platform_pool_stop(platform_pool *pool);
 
+typedef struct { const uint8_t *codes; size_t stride; int rows, cols; ftv_packing packing; } ftv_matrix;
+typedef struct { const char *kernels; platform_pool *pool; int workers, tokens; ftv_matrix weight; } layer_t;
+size_t layer_scratch_bytes(const layer_t *layer);
+void layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch);
+void layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias, void *scratch);
+
+void engine_repeat(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch, int times);
+const char *ops_text(int index);
+double ops_seconds(const char *kernels, int index, int tokens, int dim, int heads, double seconds);
+double engine_peak(const char *kernels, double seconds);
+
 void engine_pack(ftv_packing packing, uint8_t *row, const int8_t *codes, int n);
 int engine_unpack(ftv_packing packing, const uint8_t *row, int8_t *codes, int n);
 
@@ -61,8 +73,15 @@ extern "Python" void engine_on_stage(void *context, ftv_stage stage, int block, 
 
 PROLOGUE = """
 #include "ftervit.h"
+#include "layer.h"
+#include "ops.h"
 #include "packing.h"
 #include "platform.h"
+
+/* to be timed without the caller's own cost */
+static void engine_repeat(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch, int times) {
+    while (times-- > 0) layer_matmul(layer, acc, x, scratch);
+}
 
 static void engine_pack(ftv_packing packing, uint8_t *row, const int8_t *codes, int n) { ftv_pack(packing, row, codes, n); }
 
@@ -77,7 +96,7 @@ static int engine_unpack(ftv_packing packing, const uint8_t *row, int8_t *codes,
 
 here = Path(__file__).parent.resolve()
 relative = here.name   # setuptools wants paths relative to setup.py
-sources = [f"{relative}/src/{f.name}" for f in sorted((here / "src").glob("*.c"))] + [f"{relative}/host/platform_posix.c"]
+sources = [f"{relative}/src/{f.name}" for f in sorted((here / "src").glob("*.c"))] + [f"{relative}/host/{n}.c" for n in ("layer", "ops", "platform_posix")]
 
 ffibuilder = FFI()
 ffibuilder.cdef(DECLARATIONS)

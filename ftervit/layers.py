@@ -33,7 +33,7 @@ def int_matmul(a: Tensor,   # int8 (M, K)
         return torch._int_mm(a, b.t())
     return _matmul_in_slices(a, b)
 
-# %% ../nbs/01_layers.ipynb #73d75d22
+# %% ../nbs/01_layers.ipynb #1f1917f0
 WeightMethod = Literal[TernaryMethod, 'int8']
 ForwardMode = Literal['train', 'exact', 'published']
 
@@ -76,11 +76,15 @@ class QuantLayer:
     @torch.no_grad()
     def codes(self) -> dict[str, Quantized]:
         "Integer codes (int8, the parameter's shape) and FP32 scales of each quantised parameter, by name."
+        if torch.compiler.is_compiling(): return self._quantize_all()   # a graph cannot know when a weight has changed
         params = [t for t in self.parameters(recurse=False)]
         stamp = [(t.data_ptr(), t._version) for t in params]
         if self._codes is None or self._codes[0] != stamp:
-            self._codes = stamp, {n: self._quantize(n) for n in self.quantized_params if getattr(self, n) is not None}
+            self._codes = stamp, self._quantize_all()
         return self._codes[1]
+
+    def _quantize_all(self) -> dict[str, Quantized]:
+        return {n: self._quantize(n) for n in self.quantized_params if getattr(self, n) is not None}
 
     def _quantize(self, name: str) -> Quantized:
         return quantize_weight(getattr(self, name), self.method, self.granularity)
