@@ -48,6 +48,7 @@ uint64_t ftv_ternary_macs(const ftv_model *model);
 const char *ftv_status_text(ftv_status status);
 const char *ftv_stage_text(ftv_stage stage);
 const char *ftv_kernels_text(int index);
+bool ftv_kernels_supported(const char *name);
 
 typedef struct platform_pool platform_pool;
 platform_pool *platform_pool_start(int workers);

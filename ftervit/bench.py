@@ -27,11 +27,11 @@ from .training import benchmark_step
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'INSTRUCTIONS', 'BUSY_PERCENT', 'CONTESTANTS', 'REFERENCE', 'DEIT', 'PAUSE_S', 'SHAPES', 'DIMS', 'TOKENS',
-           'DEPTH', 'PARTS', 'cores', 'machine', 'available_kernels', 'busy_percent', 'Case', 'Contestant', 'missing',
-           'choose', 'prepare', 'Dropped', 'Child', 'summarise', 'latency_table', 'measure_latency', 'gemm_table',
-           'measure_gemm', 'measure_ops', 'measure_stages', 'measured', 'show', 'bench', 'plot', 'main']
+           'DEPTH', 'PARTS', 'cores', 'machine', 'busy_percent', 'Case', 'Contestant', 'missing', 'choose', 'prepare',
+           'Dropped', 'Child', 'summarise', 'latency_table', 'measure_latency', 'gemm_table', 'measure_gemm',
+           'measure_ops', 'measure_stages', 'measured', 'show', 'bench', 'plot', 'main']
 
-# %% ../nbs/09_speed.ipynb #e991aa02
+# %% ../nbs/09_speed.ipynb #2d27a237
 LIBRARIES = ('torch', 'timm', 'onnxruntime', 'openvino', 'nncf')
 INSTRUCTIONS = ('avx2', 'avx_vnni', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'asimddp', 'i8mm')   # those that matter here
 BUSY_PERCENT = 5   # of all cores, by others: more is worth a warning
@@ -49,13 +49,7 @@ def machine() -> dict[str, Any]:
     has = set(flags[1].split()) if flags else set()
     version = lambda n: importlib.metadata.version(n) if importlib.util.find_spec(n) else None
     return dict(cpu=name[1].strip() if name else platform.processor() or platform.machine(), cores=len(cores()), system=platform.system(),
-                instructions=[i for i in INSTRUCTIONS if i in has], kernels=available_kernels(), versions={n: version(n) for n in LIBRARIES})
-
-
-def available_kernels() -> list[str]:
-    "Kernel sets of the engine that this processor can run, the fastest first."
-    matrix = dict(rows=1, cols=1)
-    return [k for k in kernel_names() if lib.layer_scratch_bytes(ffi.new('layer_t *', dict(kernels=(n := ffi.new('char[]', k.encode())), workers=1, tokens=1, weight=matrix)))]
+                instructions=[i for i in INSTRUCTIONS if i in has], kernels=kernel_names(), versions={n: version(n) for n in LIBRARIES})
 
 
 def busy_percent(seconds: float = 0.2) -> float:
@@ -405,7 +399,7 @@ def _race(model: dict, case: Case, names: list[str], batches: tuple[int, ...], r
 
 def _label(model: dict[str, Any]) -> str: return next((k for k, v in DEIT.items() if v == model['name']), model['name'])
 
-# %% ../nbs/09_speed.ipynb #e8565441
+# %% ../nbs/09_speed.ipynb #176f6f52
 SHAPES = {'qkv': (3, 1), 'proj': (1, 1), 'fc1': (4, 1), 'fc2': (1, 4)}   # outputs, inputs in units of embed_dim
 DIMS = {'DeiT-Tiny': (192, 3), 'DeiT-Small': (384, 6)}                   # embed_dim, heads
 TOKENS, DEPTH = 197, 12
@@ -484,7 +478,7 @@ def gemm_table(turns: pd.DataFrame) -> pd.DataFrame:
 def _measure_in_child(what: str, table: Callable[[pd.DataFrame], pd.DataFrame], models: list[str], threads: tuple[int, ...], rounds: int, seconds: float,
                       kernels: list[str] | None, save: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
     turns: list[dict] = []
-    spec = dict(models=models, rounds=rounds, seconds=seconds, kernels=kernels or available_kernels())
+    spec = dict(models=models, rounds=rounds, seconds=seconds, kernels=kernels or kernel_names())
     for t in threads:
         child = Child(what, spec | dict(threads=t), t)
         try:

@@ -20,7 +20,7 @@ from .profiles import project_root
 # %% auto #0
 __all__ = ['BUILD_COMMAND', 'ffi', 'lib', 'Attention', 'build', 'kernel_names', 'engine_on_stage', 'Engine']
 
-# %% ../nbs/09_engine.ipynb #a99fa4e7
+# %% ../nbs/09_engine.ipynb #f793697a
 BUILD_COMMAND = 'python setup.py build_ext --inplace'
 
 
@@ -69,9 +69,11 @@ ffi, lib = _load()
 
 
 def kernel_names() -> list[str]:
-    "Kernel sets that this build of the engine has, the fastest first."
+    "Kernel sets of the engine that this processor runs, the fastest first."
     names, i = [], 0
-    while (n := lib.ftv_kernels_text(i)) != ffi.NULL: names.append(ffi.string(n).decode()); i += 1
+    while (n := lib.ftv_kernels_text(i)) != ffi.NULL:
+        if lib.ftv_kernels_supported(n): names.append(ffi.string(n).decode())
+        i += 1
     return names
 
 # %% ../nbs/09_engine.ipynb #d81c1d68

@@ -1,4 +1,5 @@
 /* selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]
+ * selftest MODEL.gguf --pictures FILE [...]          a CRC-32 of each picture's logits; 8-bit pictures one after another
  * selftest --list                                   names of the kernels that run here
  *
  * Runs the picture that the model file carries (tensor golden.input; a fixed pattern when there is none) and prints a CRC-32
@@ -12,7 +13,6 @@
 #include "bits.h"
 #include "ftervit.h"
 #include "golden.h"
-#include "kernels.h"
 #include "platform.h"
 
 typedef struct {
@@ -61,15 +61,28 @@ static void print_counts(const report *r, const ftv_model *m) {
 static int list_kernels(void) {
     const char *name;
     for (int i = 0; (name = ftv_kernels_text(i)); i++)
-        if (ftv_find_kernels(name)) printf("%s\n", name);
+        if (ftv_kernels_supported(name)) printf("%s\n", name);
     return 0;
+}
+
+/* Every picture of a file, without looking into the stages. */
+static ftv_status run_pictures(ftv_session *s, const uint8_t *pictures, size_t bytes, float *logits) {
+    const ftv_model *m = s->model;
+    const size_t one = (size_t)m->image_size * (size_t)m->image_size * (size_t)m->channels;
+    for (size_t i = 0; i < bytes / one; i++) {
+        ftv_status status = ftv_run_u8(s, pictures + i * one, logits);
+        if (status) return status;
+        printf("%5u %08" PRIx32 "\n", (unsigned)i, ftv_crc32(0, logits, (size_t)m->classes * sizeof *logits));
+    }
+    printf("%u pictures\n", (unsigned)(bytes / one));
+    return FTV_OK;
 }
 
 int main(int argc, char **argv) {
     static ftv_model model; /* static: too large for a small stack */
     static report r;
     ftv_options options = {0};
-    const char *path = NULL;
+    const char *path = NULL, *picture_path = NULL;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--list")) return list_kernels();
         if (!strcmp(argv[i], "--count"))
@@ -78,6 +91,8 @@ int main(int argc, char **argv) {
             options.kernels = argv[++i];
         else if (!strcmp(argv[i], "--attention") && i + 1 < argc)
             options.attention = strcmp(argv[++i], "int8") ? FTV_ATTENTION_F32 : FTV_ATTENTION_INT8;
+        else if (!strcmp(argv[i], "--pictures") && i + 1 < argc)
+            picture_path = argv[++i];
         else if (!strcmp(argv[i], "--threads") && i + 1 < argc)
             options.workers = atoi(argv[++i]);
         else
@@ -86,7 +101,7 @@ int main(int argc, char **argv) {
     size_t bytes = 0;
     const void *file = path ? platform_file(path, &bytes) : NULL;
     if (!file) {
-        printf("usage: selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]; selftest --list; %s\n",
+        printf("usage: selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count] [--pictures FILE]; selftest --list; %s\n",
                path ? "cannot read that file" : "no file given");
         return 2;
     }
@@ -98,7 +113,10 @@ int main(int argc, char **argv) {
     ftv_golden_open(&r.golden, &model);
     if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers)))
         options.parallel_for = platform_pool_run;
-    options.on_stage = on_stage;
+    size_t picture_bytes = 0;
+    const uint8_t *pictures = picture_path ? platform_file(picture_path, &picture_bytes) : NULL;
+    if (picture_path && !pictures) return printf("cannot read %s\n", picture_path), 2;
+    if (!pictures) options.on_stage = on_stage;
     options.stage_context = &r;
     size_t arena_bytes = ftv_arena_bytes(&model, &options);
     void *arena = malloc(arena_bytes ? arena_bytes : 1);
@@ -108,7 +126,7 @@ int main(int argc, char **argv) {
     ftv_session session;
     status = arena && logits && input ? ftv_start(&session, &model, &options, arena, arena_bytes) : FTV_ERR_MEMORY;
     r.last = platform_count();
-    if (!status) status = ftv_run_u8(&session, input, logits);
+    if (!status) status = pictures ? run_pictures(&session, pictures, picture_bytes, logits) : ftv_run_u8(&session, input, logits);
     platform_pool_stop(options.parallel_context);
     free(arena);
     free(logits);
@@ -117,6 +135,7 @@ int main(int argc, char **argv) {
         printf("%s\n", ftv_status_text(status));
         return 2;
     }
+    if (pictures) return 0;
     if (r.count) print_counts(&r, &model);
     printf("%s: %d golden tensors compared, %d wrong\n", r.golden.wrong ? "FAILED" : "ok", r.golden.compared, r.golden.wrong);
     return r.golden.wrong != 0;

@@ -200,6 +200,7 @@ uint64_t ftv_ternary_macs(const ftv_model *model);
 const char *ftv_status_text(ftv_status status);
 const char *ftv_stage_text(ftv_stage stage);
 const char *ftv_kernels_text(int index);                          /* names for options.kernels, NULL after the last */
+bool ftv_kernels_supported(const char *name);                     /* by the processor we run on */
 uint32_t ftv_crc32(uint32_t crc, const void *data, size_t bytes); /* zlib's; start with 0 */
 
 #ifdef __cplusplus

@@ -22,6 +22,8 @@ enum { SETS = sizeof sets / sizeof *sets };
 
 const char *ftv_kernels_text(int index) { return index >= 0 && index < SETS ? sets[index]->name : NULL; }
 
+bool ftv_kernels_supported(const char *name) { return name && ftv_find_kernels(name); }
+
 const ftv_kernels *ftv_find_kernels(const char *name) {
     if (!name) name = getenv("FTERVIT_KERNELS");
     for (int i = 0; i < SETS; i++)
