@@ -71,7 +71,7 @@ def read_csv(path: str | Path,                # export of the Power Profiler, or
                 yield Chunk(t, d[amps[0]].to_numpy()*amps[1], bits)
         except (ValueError, pd.errors.ParserError) as e: raise ValueError(f"{path}: after line {done + 1}: {e}") from e
 
-# %% ../nbs/10_power.ipynb #f917ddea
+# %% ../nbs/10_power.ipynb #62cb3d98
 EDGES_MAX = 200_000
 
 
@@ -121,7 +121,7 @@ def reduce_trace(chunks: Iterable[Chunk],   # of `read_csv` or `record`
         if edges > EDGES_MAX: raise ValueError(f"{name}: D{channel} has changed {edges} times in {(t[-1] - start)/1e3:.3g} s: is the trigger pin connected, and the ground with it?")
         left_ms, left_ua = np.concatenate([left_ms, t]), np.concatenate([left_ua, ua])
         full = len(left_ua)//size*size
-        block_ms.append(left_ms[:full:size]); block_ua.append(left_ua[:full].reshape(-1, size).mean(1))
+        block_ms.append(left_ms[:full:size].copy()); block_ua.append(left_ua[:full].reshape(-1, size).mean(1))
         left_ms, left_ua = left_ms[full:], left_ua[full:]
         n, total, last, previous, seen = n + len(t), before[-1], t[-1], level[-1], seen | int(np.bitwise_or.reduce(bits ^ first_bits))
     if not n: raise ValueError(f"{name}: no samples")
