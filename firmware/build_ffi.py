@@ -26,6 +26,8 @@ typedef struct {
     const char *kernels;
     ftv_attention attention;
     int workers, chunk_tokens;
+    void *fast;
+    size_t fast_bytes;
     void (*parallel_for)(void *context, int count, void (*task)(void *, int, int), void *arg);
     void *parallel_context;
     void (*on_stage)(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int row_stride);

@@ -58,7 +58,7 @@ def describe_notebook(path: Path) -> tuple[str, str]:
     return title[1] if title else path.stem, quote[1].strip() if quote else ''
 
 # %% ../nbs/10_reproduce.ipynb #ce220759
-INPUTS = ('firmware/**/*.[ch]', 'data/paper/*.csv')   # beside the package: what notebooks read
+INPUTS = ('firmware/**/*.[chS]', 'firmware/**/*.csv', 'data/paper/*.csv', 'data/device/power.json')   # beside the package: what notebooks read
 
 
 def source_hash(notebook: Path, p: Profile) -> str:
