@@ -13,7 +13,7 @@ from torch import Tensor
 
 # %% auto #0
 __all__ = ['Granularity', 'EPS', 'TernaryMethod', 'TWN_THRESHOLD', 'Quantized', 'reduce_dims', 'ternary', 'int8_symmetric',
-           'fake_quantize']
+           'Affine', 'int8_asymmetric', 'fake_quantize']
 
 # %% ../nbs/00_quantizers.ipynb #644803e4
 class Quantized(NamedTuple):
@@ -90,18 +90,49 @@ def int8_symmetric(x: Tensor,                            # activations or weight
     m = x.abs().amax(reduce_dims(x, granularity), keepdim=True).clamp_(min=EPS)
     return Quantized((x * (127 / m)).round_().nan_to_num_(0, 0, 0).to(torch.int8), m / 127)
 
-# %% ../nbs/00_quantizers.ipynb #44a23354
+# %% ../nbs/00_quantizers.ipynb #8d69e425
+class Affine(NamedTuple):
+    "Integer codes, their scale, and the code of zero."
+    codes: Tensor   # int8, the shape of the input
+    scale: Tensor   # FP32, broadcasts against `codes`
+    zero: Tensor    # int32 in [-128, 127], the shape of `scale`
+
+    def dequantize(self) -> Tensor:
+        "The fake-quantised tensor `(codes - zero) * scale`, FP32, the shape of the input."
+        return (self.codes - self.zero).to(self.scale.dtype) * self.scale
+
+
+def int8_asymmetric(x: Tensor,                             # activations, floating point
+                    granularity: Granularity = 'token',    # who shares a range
+                    limits: Tensor | None = None           # FP32 (2,): the range (low, high) of all groups; None: each group's own
+                   ) -> Affine:
+    """Codes in [-128, 127], scale (high - low)/255 with the width floored at `EPS`, zero point (section 7).
+
+    The range is widened to hold zero. Rounds half to even; values outside of the range take its ends. NaN and infinity: as `ternary`,
+    the whole group dequantises to NaN; with given limits, the whole tensor.
+    """
+    x = _real(x)
+    dims = reduce_dims(x, granularity)
+    if limits is None: low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
+    else: low, high = (limits.to(x.dtype) + 0*x.abs().amax()).view(2, *[1]*x.ndim)
+    low, high = low.clamp(max=0), high.clamp(min=0)
+    scale = (high - low).clamp(min=EPS) / 255
+    zero = (low / scale).round_().nan_to_num_(0, 0, 0).neg_() - 128
+    codes = ((x / scale).round_().nan_to_num_(0, 0, 0) + zero).clamp_(-128, 127)
+    return Affine(codes.to(torch.int8), scale, zero.to(torch.int32))
+
+# %% ../nbs/00_quantizers.ipynb #f10276f6
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, codes, scale): return codes.to(scale.dtype) * scale
+    def forward(ctx, x, codes, scale, zero=None): return (codes if zero is None else codes - zero).to(scale.dtype) * scale
     @staticmethod
-    def backward(ctx, grad): return grad, None, None
+    def backward(ctx, grad): return grad, None, None, None
 
 
 def fake_quantize(x: Tensor,                          # tensor to quantise, any floating dtype
-                  quantizer: Callable[..., Quantized], # `ternary`, `int8_symmetric`, ...
+                  quantizer: Callable[..., Quantized | Affine], # `ternary`, `int8_symmetric`, ...
                   *args, **kwargs                     # passed on to the quantizer
                  ) -> Tensor:
     "`quantizer(x).dequantize()` exactly, in FP32, with the identity as gradient (section 1)."
-    with torch.no_grad(): codes, scale = quantizer(x, *args, **kwargs)
-    return _StraightThrough.apply(x, codes, scale)
+    with torch.no_grad(): q = quantizer(x, *args, **kwargs)
+    return _StraightThrough.apply(x, *q)
