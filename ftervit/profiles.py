@@ -34,7 +34,7 @@ class Config(BaseModel):
     "Base of all configuration objects: frozen, validated, unknown keys refused."
     model_config = ConfigDict(extra='forbid', frozen=True, protected_namespaces=(), validate_default=True)
 
-# %% ../nbs/00_profiles.ipynb #7116d9a0
+# %% ../nbs/00_profiles.ipynb #335dd4b7
 class Profile(Config):
     "One experiment. The sections are plain dictionaries, validated by the modules that own them."
     name: str = Field(pattern=r'^[A-Za-z0-9_.-]+$')
@@ -50,6 +50,7 @@ class Profile(Config):
     restarts: list[int] = []       # phase-1 epochs from which phase 2 starts; the last epoch always does
     engine: dict[str, Any] = {}    # ftervit.training.EngineConfig
     analysis: dict[str, Any] = {}  # sizes of the analyses: images, probes, grid points
+    experiments: dict[str, Any] = {}  # ftervit.experiments.GridConfig: which methods and ablations are compared
 
     @property
     def run_dir(self) -> Path:
