@@ -30,9 +30,9 @@ from .quantizers import fake_quantize, int8_symmetric
 
 # %% auto #0
 __all__ = ['EXIT_TIME_UP', 'STEP_VARIANTS', 'TrainConfig', 'EngineConfig', 'distillation_loss', 'training_loss', 'make_optimizer',
-           'evaluation_mode', 'evaluate', 'make_accelerator', 'check_settings', 'TimeUp', 'describe', 'train', 'Run',
-           'sizes', 'epochs_of', 'epochs_done', 'Job', 'as_options', 'cpu_slots', 'run_jobs', 'train_seeds',
-           'parse_set', 'engine_overrides', 'main', 'benchmark_step']
+           'evaluation_mode', 'evaluate', 'make_accelerator', 'check_settings', 'TimeUp', 'minutes_left', 'describe',
+           'train', 'Run', 'sizes', 'epochs_of', 'epochs_done', 'Job', 'as_options', 'cpu_slots', 'run_jobs',
+           'train_seeds', 'parse_set', 'engine_overrides', 'main', 'benchmark_step']
 
 # %% ../nbs/05_training.ipynb #ff146f5a
 class TrainConfig(Config):
@@ -160,12 +160,17 @@ def check_settings(saved: dict, now: dict, path: Path) -> None:
     differ = [f"{k}: {a.get(k)!r} there, {b.get(k)!r} now" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
     if differ: raise ValueError(f"{path} was made with other settings ({'; '.join(differ[:4])}): delete it, or give the run another name")
 
-# %% ../nbs/05_training.ipynb #b67846ee
+# %% ../nbs/05_training.ipynb #cb1044a1
 _STARTED = time.monotonic()
 EXIT_TIME_UP = 75   # exit code of a command that has more to do
 
 
 class TimeUp(Exception): "`engine.max_minutes` are over: what is finished is saved, and the same command goes on."
+
+
+def minutes_left(engine: EngineConfig) -> float | None:
+    "Minutes of `engine.max_minutes` that this process has left, at least a hundredth; None without a limit."
+    return None if engine.max_minutes is None else max(0.01, engine.max_minutes - (time.monotonic() - _STARTED)/60)
 
 
 class _Clock:
