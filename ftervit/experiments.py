@@ -194,7 +194,7 @@ def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, A
     acc.wait_for_everyone()
     return load_json(out/'cell.json')
 
-# %% ../nbs/06_experiments.ipynb #4f6a7fbe
+# %% ../nbs/06_experiments.ipynb #0567dd8a
 @contextmanager
 def locked(path: Path, wait: bool = False) -> Iterator[bool]:
     "Holds the lock file `path` within the block; yields whether it could be had."
@@ -222,7 +222,7 @@ def work(p: Profile, jobs: list[tuple[Cell, int]], acc: Accelerator) -> dict[str
 def ensure_teachers(p: Profile, acc: Accelerator) -> None:
     "Train the teachers of all seeds, as far as they are not."
     for seed in p.seeds:
-        if acc.num_processes > 1: Run(p, seed, accelerator=acc).teacher(); continue
+        if acc.num_processes > 1: Run(p, seed, accelerator=acc).teacher(); acc.wait_for_everyone(); continue
         with locked(p.run_dir/f'seed{seed}'/'.teacher', wait=True): Run(p, seed, accelerator=acc).teacher()
 
 

@@ -160,7 +160,7 @@ def check_settings(saved: dict, now: dict, path: Path) -> None:
     differ = [f"{k}: {a.get(k)!r} there, {b.get(k)!r} now" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
     if differ: raise ValueError(f"{path} was made with other settings ({'; '.join(differ[:4])}): delete it, or give the run another name")
 
-# %% ../nbs/05_training.ipynb #cb1044a1
+# %% ../nbs/05_training.ipynb #cba896fc
 _STARTED = time.monotonic()
 EXIT_TIME_UP = 75   # exit code of a command that has more to do
 
@@ -262,7 +262,7 @@ def train(model: nn.Module,                   # FP32 model, or student in mode `
     settings = dict(phase=phase, seed=seed, config=config.model_dump(), provenance=provenance)
     history: list[dict[str, Any]] = []
     if (last := out/'last.pt').is_file():
-        state = torch.load(last, map_location=acc.device, weights_only=True)
+        state = torch.load(last, map_location='cpu' if acc.device.type == 'cpu' else acc.device, weights_only=True)   # not cpu:0, as gloo has it
         check_settings(json.loads(state['settings']), settings, last)
         model.load_state_dict(state['model'])
         optimizer.load_state_dict(state['optimizer'])
