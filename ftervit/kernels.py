@@ -111,12 +111,13 @@ if lib is not None:
         null = ffi.NULL
         return _call('layer_linear', x, packed, torch.float32, null if norm is None else norm, scale, null if bias is None else bias)
 
-# %% ../nbs/09_kernels.ipynb #ef087c29
+# %% ../nbs/09_kernels.ipynb #459038d4
 class PackedLinear(nn.Module):
-    "A `QuantLinear` with ternary weights, frozen: (..., in_features) -> (..., out_features). Raises `ValueError` for int8 weights."
+    "A `QuantLinear` with ternary weights, frozen: (..., in_features) -> (..., out_features). Raises `ValueError` for int8 weights or asymmetric activations."
     def __init__(self, m: QuantLinear):
         super().__init__()
         if m.bits != 2: raise ValueError(f"a layer of method {m.method!r} has no ternary codes to pack")
+        if m.act.method != 'symmetric': raise ValueError(f"the kernels take symmetric activations, not {m.act.method} ones")
         codes, scale = m.codes()['weight']
         keep = lambda t: t.detach().float().clone() if t is not None else None
         self.in_features, self.out_features = m.in_features, m.out_features

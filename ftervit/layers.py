@@ -63,7 +63,7 @@ class ActQuant(nn.Module):
     def forward(self, x: Tensor) -> Quantized | Affine: return quantize_activation(x, self.method, self.granularity, self.limits)
     def extra_repr(self) -> str: return f"{self.method} per {'tensor' if self.method == 'static' else self.granularity}"
 
-# %% ../nbs/01_layers.ipynb #87e24c55
+# %% ../nbs/01_layers.ipynb #4c55cc51
 WeightMethod = Literal[TernaryMethod, 'int8']
 ForwardMode = Literal['train', 'exact', 'published']
 
