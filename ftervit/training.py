@@ -160,7 +160,7 @@ def check_settings(saved: dict, now: dict, path: Path) -> None:
     differ = [f"{k}: {a.get(k)!r} there, {b.get(k)!r} now" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
     if differ: raise ValueError(f"{path} was made with other settings ({'; '.join(differ[:4])}): delete it, or give the run another name")
 
-# %% ../nbs/05_training.ipynb #cba896fc
+# %% ../nbs/05_training.ipynb #f311e073
 _STARTED = time.monotonic()
 EXIT_TIME_UP = 75   # exit code of a command that has more to do
 
@@ -174,14 +174,17 @@ def minutes_left(engine: EngineConfig) -> float | None:
 
 
 class _Clock:
-    "Tells before each epoch whether it would end after `max_minutes` since the process started; the first one always runs."
+    "Tells before each epoch whether it would end after `max_minutes` since the process started; the process's first one always runs."
+    took: float | None = None   # seconds of the process's last epoch, of whatever phase
+
     def __init__(self, max_minutes: float | None, acc: Accelerator):
-        self.end, self.acc, self.last = _STARTED + 60*max_minutes if max_minutes else None, acc, None
+        self.end, self.acc, self.began = _STARTED + 60*max_minutes if max_minutes else None, acc, None
 
     def check(self, what: str) -> None:
         now = time.monotonic()
-        late = self.last is not None and self.end is not None and now + 1.1*(now - self.last) > self.end
-        self.last = now
+        if self.began is not None: _Clock.took = now - self.began
+        self.began = now
+        late = None not in (self.end, self.took) and now + 1.1*self.took > self.end
         if self.end is not None and self.acc.reduce(torch.tensor(float(late), device=self.acc.device)).item(): raise TimeUp(f'time is up before {what}')
 
 
