@@ -399,7 +399,7 @@ def _race(model: dict, case: Case, names: list[str], batches: tuple[int, ...], r
 
 def _label(model: dict[str, Any]) -> str: return next((k for k, v in DEIT.items() if v == model['name']), model['name'])
 
-# %% ../nbs/09_speed.ipynb #176f6f52
+# %% ../nbs/09_speed.ipynb #434429c1
 SHAPES = {'qkv': (3, 1), 'proj': (1, 1), 'fc1': (4, 1), 'fc2': (1, 4)}   # outputs, inputs in units of embed_dim
 DIMS = {'DeiT-Tiny': (192, 3), 'DeiT-Small': (384, 6)}                   # embed_dim, heads
 TOKENS, DEPTH = 197, 12
@@ -459,10 +459,9 @@ def _child_gemm(spec: dict[str, Any], answer: Callable[[dict], None]) -> None:
         busy, peaks = busy_percent(), {k: _peak(k, threads, seconds) for k in spec['kernels']}
         best = np.nanmax([*peaks.values(), 0]) or float('nan')
         rows = []
-        for (model, layer, kernels), (run, macs) in runs.items():
-            if kernels.startswith('PyTorch'): time.sleep(PAUSE_S)
+        time.sleep(10*PAUSE_S)   # PyTorch's threads of the last round wait by spinning, so it comes after the others
+        for (model, layer, kernels), (run, macs) in sorted(runs.items(), key=lambda item: item[0][2].startswith('PyTorch')):
             rate = macs/_time(run, seconds)/1e9
-            if kernels.startswith('PyTorch'): time.sleep(PAUSE_S)   # its threads wait by spinning
             rows.append(dict(model=model, layer=layer, threads=threads, kernels=kernels, round=r, gmacs=rate, peak_gmacs=best, share_percent=100*rate/best,
                              own_share_percent=100*rate/peaks.get(kernels, float('nan')), busy_percent=busy))
         answer(dict(rows=[{k: None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()} for row in rows]))

@@ -246,6 +246,7 @@ static size_t scratch_pie(ftv_packing packing, int rows, int cols, int chunk, in
 
 const ftv_kernels ftv_kernels_pie = {
     .name = "pie",
+    .chunk_tokens = 64,
     .token_step = 1,
     .query_step = 1,
     .scratch_bytes = scratch_pie,

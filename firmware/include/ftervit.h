@@ -124,7 +124,7 @@ typedef struct {
     const char *kernels; /* one of ftv_kernels_text; NULL: the environment's FTERVIT_KERNELS, or the fastest */
     ftv_attention attention;
     int workers;      /* 0 means 1; working memory grows with it */
-    int chunk_tokens; /* tokens that share one pass over the weights; 0 means 64 */
+    int chunk_tokens; /* tokens that share one pass over the weights; 0: as the kernels like it */
     void *fast;       /* a second, faster memory (a microcontroller's internal RAM) of fast_bytes, or NULL: the parts that are */
     size_t fast_bytes; /* used most lie there as far as they fit, and the arena is smaller by them */
     ftv_parallel_for parallel_for;

@@ -7,7 +7,7 @@
 #include "math32.h"
 #include "packing.h"
 
-enum { ALIGN = 64, DEFAULT_CHUNK = 64, MAX_CHUNK = 4096, PATCHES = 32, NORM_ROWS = 4 };
+enum { ALIGN = 64, MAX_CHUNK = 4096, PATCHES = 32, NORM_ROWS = 4 };
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
@@ -20,7 +20,7 @@ static int workers(const ftv_options *o) { return larger(o->workers, 1); }
 /* Tokens that one task takes at most: an even share for every worker, or less. */
 static int chunk_tokens(const ftv_session *s) {
     const int n = workers(&s->options), step = s->kernels->token_step, wanted = s->options.chunk_tokens;
-    const int most = smaller(wanted ? wanted : DEFAULT_CHUNK, (s->model->tokens + n - 1) / n);
+    const int most = smaller(wanted ? wanted : s->kernels->chunk_tokens, (s->model->tokens + n - 1) / n);
     return (most + step - 1) / step * step;
 }
 

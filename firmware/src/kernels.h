@@ -11,6 +11,7 @@
 typedef struct ftv_kernels {
     const char *name;
     bool (*supported)(void); /* by the processor we run on; NULL: always */
+    int chunk_tokens;        /* of a task, unless the options say otherwise */
     int token_step;          /* ranges of tokens are cut at multiples of it, */
     int query_step;          /* ranges of queries at multiples of it */
 

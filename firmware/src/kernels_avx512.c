@@ -74,22 +74,30 @@ static inline void vi_transpose(vi row[16]) {
     }
 }
 
-/* `blocks` times 16 activations to the order of the codes; their sum */
-static inline int32_t pack_blocks(int8_t *out, const int8_t *in, int blocks) {
+/* `blocks` times 16 activations to the order of the codes; adds them to the lanes of `sum` */
+static inline vi pack_blocks(int8_t *out, const int8_t *in, int blocks, vi sum) {
     const __m128i order = _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
     const __m512i orders = _mm512_broadcast_i32x4(order), ones = _mm512_set1_epi8(1);
-    __m512i sum = _mm512_setzero_si512();
     for (; blocks >= 4; blocks -= 4, in += 64, out += 64) {
         const __m512i x = _mm512_loadu_si512(in);
         _mm512_storeu_si512(out, _mm512_shuffle_epi8(x, orders));
-        sum = _mm512_dpbusd_epi32(sum, ones, x);
+        sum = dot_u8_s8(sum, (vi)ones, (vi)x);
     }
     for (; blocks; blocks--, in += 16, out += 16) {
         const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)in);
         _mm_storeu_si128((__m128i *)(void *)out, _mm_shuffle_epi8(x, order));
-        sum = _mm512_dpbusd_epi32(sum, ones, _mm512_zextsi128_si512(x));
+        sum = dot_u8_s8(sum, (vi)ones, (vi)_mm512_zextsi128_si512(x));
     }
-    return _mm512_reduce_add_epi32(sum);
+    return sum;
+}
+
+/* The sum of each of four vectors */
+static inline void vi_sums(int32_t out[4], const vi v[4]) {
+    const __m512i a = _mm512_add_epi32(_mm512_unpacklo_epi32((__m512i)v[0], (__m512i)v[1]), _mm512_unpackhi_epi32((__m512i)v[0], (__m512i)v[1])),
+                  b = _mm512_add_epi32(_mm512_unpacklo_epi32((__m512i)v[2], (__m512i)v[3]), _mm512_unpackhi_epi32((__m512i)v[2], (__m512i)v[3])),
+                  c = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    const __m256i d = _mm256_add_epi32(_mm512_castsi512_si256(c), _mm512_extracti64x4_epi64(c, 1));
+    _mm_storeu_si128((__m128i *)(void *)out, _mm_add_epi32(_mm256_castsi256_si128(d), _mm256_extracti128_si256(d, 1)));
 }
 
 /* Instructions written out where compilers would keep more in registers than there are, and spill the sums. */

@@ -155,6 +155,7 @@ static size_t scratch_ref(ftv_packing packing, int rows, int cols, int chunk, in
 
 const ftv_kernels ftv_kernels_ref = {
     .name = "ref",
+    .chunk_tokens = 64,
     .token_step = 1,
     .query_step = 1,
     .scratch_bytes = scratch_ref,

@@ -280,19 +280,24 @@ static void FN(pack_tile)(uint32_t *tile, uint32_t *words, const ftv_matrix *w, 
     }
 }
 
-/* Activations in the order of the codes, and minus their sum: codes are 0..2, one more than what they mean. */
+/* Activations in the order of the codes, and minus their sum: codes are 0..2, one more than what they mean. Four rows at a
+ * time, whose sums are added up together. */
 static void FN(pack_tokens)(int8_t *packed, int32_t *minus_sum, const int8_t *x, size_t x_stride, int cols, int tokens) {
-    const int whole = cols / BLOCK;
-    for (int t = 0; t < tokens; t++, x += x_stride) {
-        int32_t sum = pack_blocks(packed, x, whole);
-        packed += whole * BLOCK;
-        if (cols % BLOCK) {
-            int8_t rest[BLOCK] = {0};
-            memcpy(rest, x + whole * BLOCK, (size_t)(cols % BLOCK));
-            sum += pack_blocks(packed, rest, 1);
-            packed += BLOCK;
+    const int whole = cols / BLOCK, rest = cols % BLOCK;
+    const size_t stride = FN(blocks)(cols) * BLOCK;
+    for (int t = 0; t < tokens; t += 4) {
+        vi sums[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)};
+        for (int i = 0; i < 4 && t + i < tokens; i++, x += x_stride, packed += stride) {
+            sums[i] = pack_blocks(packed, x, whole, sums[i]);
+            if (rest) {
+                int8_t last[BLOCK] = {0};
+                memcpy(last, x + whole * BLOCK, (size_t)rest);
+                sums[i] = pack_blocks(packed + whole * BLOCK, last, 1, sums[i]);
+            }
         }
-        minus_sum[t] = -sum;
+        int32_t four[4];
+        vi_sums(four, sums);
+        for (int i = 0; i < 4 && t + i < tokens; i++) minus_sum[t + i] = -four[i];
     }
 }
 
@@ -670,6 +675,7 @@ static size_t FN(scratch_bytes)(ftv_packing packing, int rows, int cols, int chu
 const ftv_kernels JOIN(ftv_kernels, KERNELS) = {
     .name = TEXT(KERNELS),
     .supported = supported,
+    .chunk_tokens = 256,
     .token_step = 1,
     .query_step = LANES,
     .scratch_bytes = FN(scratch_bytes),

@@ -147,6 +147,7 @@ static size_t scratch_table(ftv_packing packing, int rows, int cols, int chunk, 
 
 const ftv_kernels ftv_kernels_table = {
     .name = "table",
+    .chunk_tokens = 64,
     .token_step = TOKENS,
     .query_step = 1,
     .scratch_bytes = scratch_table,

@@ -52,18 +52,20 @@ static inline void vi_transpose(vi row[4]) {
     row[3] = vcombine_s32(vget_high_s32(a.val[1]), vget_high_s32(b.val[1]));
 }
 
-/* `blocks` times 16 activations to the order of the codes; their sum */
-static inline int32_t pack_blocks(int8_t *out, const int8_t *in, int blocks) {
+/* `blocks` times 16 activations to the order of the codes; adds them to the lanes of `sum` */
+static inline vi pack_blocks(int8_t *out, const int8_t *in, int blocks, vi sum) {
     static const uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
     const uint8x16_t orders = vld1q_u8(order);
-    vi sum = vi_set(0);
     for (; blocks; blocks--, in += 16, out += 16) {
         const int8x16_t x = vld1q_s8(in);
         vst1q_s8(out, vqtbl1q_s8(x, orders));
         sum = vpadalq_s16(sum, vpaddlq_s8(x));
     }
-    return vaddvq_s32(sum);
+    return sum;
 }
+
+/* The sum of each of four vectors */
+static inline void vi_sums(int32_t out[4], const vi v[4]) { vst1q_s32(out, vpaddq_s32(vpaddq_s32(v[0], v[1]), vpaddq_s32(v[2], v[3]))); }
 
 /* The codes at bits [n, n + 2) of every byte */
 static inline int8x16_t codes_at(const uint32_t *p, int n) {

@@ -56,17 +56,27 @@ static inline void vi_transpose(vi row[8]) {
     }
 }
 
-/* `blocks` times 16 activations to the order of the codes; their sum */
-static inline int32_t pack_blocks(int8_t *out, const int8_t *in, int blocks) {
-    const __m128i order = _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), ones = _mm_set1_epi8(1);
-    __m128i sum = _mm_setzero_si128();
-    for (; blocks; blocks--, in += 16, out += 16) {
+/* `blocks` times 16 activations to the order of the codes; adds them to the lanes of `sum` */
+static inline vi pack_blocks(int8_t *out, const int8_t *in, int blocks, vi sum) {
+    const __m128i order = _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const __m256i orders = _mm256_broadcastsi128_si256(order), ones = _mm256_set1_epi8(1), ones16 = _mm256_set1_epi16(1);
+    for (; blocks >= 2; blocks -= 2, in += 32, out += 32) {
+        const __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)in);
+        _mm256_storeu_si256((__m256i *)(void *)out, _mm256_shuffle_epi8(x, orders));
+        sum += (vi)_mm256_madd_epi16(_mm256_maddubs_epi16(ones, x), ones16);
+    }
+    if (blocks) {
         const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)in);
         _mm_storeu_si128((__m128i *)(void *)out, _mm_shuffle_epi8(x, order));
-        sum = _mm_add_epi32(sum, _mm_madd_epi16(_mm_maddubs_epi16(ones, x), _mm_set1_epi16(1)));
+        sum += (vi)_mm256_madd_epi16(_mm256_maddubs_epi16(ones, _mm256_zextsi128_si256(x)), ones16);
     }
-    sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
-    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 1)));
+    return sum;
+}
+
+/* The sum of each of four vectors */
+static inline void vi_sums(int32_t out[4], const vi v[4]) {
+    const __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32((__m256i)v[0], (__m256i)v[1]), _mm256_hadd_epi32((__m256i)v[2], (__m256i)v[3]));
+    _mm_storeu_si128((__m128i *)(void *)out, _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1)));
 }
 
 /* The codes at bits [n, n + 2) of every byte; written out, or compilers keep the words in registers that the sums need. */
