@@ -41,7 +41,7 @@ const char *platform_unit(void) { return "ns"; }
  * The stages of a forward pass follow each other within tens of microseconds, less than it takes to wake a thread: who waits
  * looks for a while before it sleeps. Where there are more workers than processors nobody looks, and all sleep at once. */
 
-enum { LOOKS = 4000 }; /* some tens of microseconds */
+enum { LOOK_NS = 300000 }; /* longer than it takes to wake a thread, on a virtual machine too; else both would take turns to sleep */
 
 typedef struct {
     platform_pool *pool;
@@ -53,12 +53,13 @@ struct platform_pool {
     pthread_mutex_t lock;
     pthread_cond_t begin, end;
     member *members;
-    int workers, looks, count;
+    int workers, count, caller_cpu; /* processor of the caller, -1: unknown */
     void (*task)(void *, int, int);
     void *arg;
-    atomic_uint job;
-    atomic_int next, busy, sleepers;
+    atomic_uint job, busy;
+    atomic_int next, sleepers;
     atomic_bool stop;
+    bool looks;
 };
 
 static void pause_a_little(void) {
@@ -69,16 +70,50 @@ static void pause_a_little(void) {
 #endif
 }
 
+/* Until *value is no longer `old`, or for LOOK_NS; whether it changed. */
+static bool look(const platform_pool *p, atomic_uint *value, unsigned old) {
+    const uint64_t begin = platform_count().total;
+    while (p->looks) {
+        for (int i = 0; i < 64; i++) {
+            if (atomic_load(value) != old) return true;
+            pause_a_little();
+        }
+        if (platform_count().total - begin > LOOK_NS) break;
+        sched_yield(); /* who is waited for may be behind us, on this processor */
+    }
+    return atomic_load(value) != old;
+}
+
 static void work(platform_pool *p, int number) {
     for (int i; (i = atomic_fetch_add(&p->next, 1)) < p->count;) p->task(p->arg, i, number);
+}
+
+/* A thread that is woken may be put behind the caller, on the caller's processor, and stay there for a long time because
+ * neither sleeps: it moves away. */
+static int this_cpu(void) {
+#if defined(__linux__)
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+static void leave_cpu(int cpu) {
+#if defined(__linux__)
+    cpu_set_t all, others;
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof all, &all)) return;
+    others = all;
+    CPU_CLR((size_t)cpu, &others);
+    if (CPU_COUNT(&others) && !sched_setaffinity(0, sizeof others, &others)) sched_setaffinity(0, sizeof all, &all);
+#else
+    (void)cpu;
+#endif
 }
 
 static void *member_main(void *arg) {
     member *m = arg;
     platform_pool *p = m->pool;
     for (unsigned seen = 0;;) {
-        for (int i = 0; i < p->looks && atomic_load(&p->job) == seen; i++) pause_a_little();
-        if (atomic_load(&p->job) == seen) {
+        if (!look(p, &p->job, seen)) {
             pthread_mutex_lock(&p->lock);
             atomic_fetch_add(&p->sleepers, 1);
             while (atomic_load(&p->job) == seen) pthread_cond_wait(&p->begin, &p->lock);
@@ -87,6 +122,7 @@ static void *member_main(void *arg) {
         }
         seen++;
         if (atomic_load(&p->stop)) return NULL;
+        if (p->looks && p->caller_cpu >= 0 && this_cpu() == p->caller_cpu) leave_cpu(p->caller_cpu);
         work(p, m->number);
         if (atomic_fetch_sub(&p->busy, 1) == 1) {
             pthread_mutex_lock(&p->lock);
@@ -109,7 +145,7 @@ platform_pool *platform_pool_start(int workers) {
     platform_pool *p = calloc(1, sizeof *p);
     if (!p) return NULL;
     p->members = calloc((size_t)(workers > 1 ? workers : 1), sizeof *p->members);
-    p->looks = workers <= platform_processors() ? LOOKS : 0;
+    p->looks = workers <= platform_processors();
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->begin, NULL);
     pthread_cond_init(&p->end, NULL);
@@ -124,9 +160,9 @@ platform_pool *platform_pool_start(int workers) {
 /* Lets every member begin: what was written before is seen by them. */
 static void begin(platform_pool *p) {
     atomic_store(&p->next, 0);
-    atomic_store(&p->busy, p->workers - 1);
+    atomic_store(&p->busy, (unsigned)p->workers - 1);
     atomic_fetch_add(&p->job, 1);
-    if (atomic_load(&p->sleepers) == 0 && p->looks) return; /* one that is about to sleep holds the lock and looks again */
+    if (atomic_load(&p->sleepers) == 0) return; /* one that is about to sleep counts itself, then looks again */
     pthread_mutex_lock(&p->lock);
     pthread_cond_broadcast(&p->begin);
     pthread_mutex_unlock(&p->lock);
@@ -137,9 +173,11 @@ void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), vo
     p->task = task;
     p->arg = arg;
     p->count = count;
+    p->caller_cpu = this_cpu();
     begin(p);
     work(p, 0);
-    for (int i = 0; i < p->looks && atomic_load(&p->busy); i++) pause_a_little();
+    for (unsigned left; (left = atomic_load(&p->busy));) /* as long as another one ends in time */
+        if (!look(p, &p->busy, left)) break;
     if (!atomic_load(&p->busy)) return;
     pthread_mutex_lock(&p->lock);
     while (atomic_load(&p->busy)) pthread_cond_wait(&p->end, &p->lock);
