@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "nbs").glob("[!_.]*.ipynb"))
-TIMEOUT_S = 300  # of one check
+TIMEOUT_S = 600  # of one check
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 ENV = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "FTERVIT_ROOT", "MAKEFLAGS", "MAKELEVEL")} | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}", "PYTHONPATH": str(ROOT),
@@ -31,7 +31,7 @@ ENV = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "FTERVIT_ROOT
 # Checks that are one command each, run in the repository's root: name, command, executables without which it is skipped
 COMMANDS = [
     ("README.md is what index.ipynb gives", "python -m ftervit.reproduce --readme --check", ""),
-    ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", "make -C firmware check", "make gcc"),
+    ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", "make -j2 -C firmware check", "make gcc"),
     ("engine: same bits in the Xtensa emulator", "make -C firmware emulate", "make gcc dpkg xtensa-lx106-elf-gcc qemu-system-xtensa"),
 ]
 
