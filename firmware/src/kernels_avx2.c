@@ -30,53 +30,36 @@ static inline vi dot_u8_s8(vi acc, vi a, vi b) {
 }
 
 /* Written out: compilers would rather add products to each other first, and run out of registers. */
-static inline __m256i add_product(__m256i sum, __m256i codes, __m256i x) {
-    __m256i product;
+static inline vi add_product(vi sum, vi codes, vi x) {
+    vi product;
     __asm__("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(codes), "x"(x));
     return sum;
 }
 
-#define STEP(n)                                                                                                                  \
-    do {                                                                                                                         \
-        vi code[VECTORS];                                                                                                        \
-        UNROLL                                                                                                                   \
-        for (int v = 0; v < VECTORS; v++) CODES(code[v], tile + v * LANES, n);                                                   \
-        UNROLL                                                                                                                   \
-        for (int t = 0; t < tokens; t++) {                                                                                       \
-            const __m256i b = (__m256i)vi_set((int32_t)ftv_load_u32(x + (size_t)t * stride + 2 * n));                            \
-            UNROLL                                                                                                               \
-            for (int v = 0; v < VECTORS; v++)                                                                                    \
-                sum[t][v] = add_product(sum[t][v], (__m256i)code[v], b);                                                         \
-        }                                                                                                                        \
-    } while (0)
-
 INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
     while (blocks) {
-        __m256i sum[TOKENS][VECTORS];
+        vi sum[TOKENS][VECTORS];
         UNROLL
         for (int t = 0; t < tokens; t++) {
             UNROLL
-            for (int v = 0; v < VECTORS; v++) sum[t][v] = _mm256_setzero_si256();
+            for (int v = 0; v < VECTORS; v++) sum[t][v] = vi_set(0);
         }
         int now = blocks < 16 ? blocks : 16;
         blocks -= now;
         for (; now; now--, tile += VECTORS * LANES, x += 16) {
-            STEP(0);
-            STEP(2);
-            STEP(4);
-            STEP(6);
+            STEPS(sum, add_product);
         }
         UNROLL
         for (int t = 0; t < tokens; t++) {
             UNROLL
-            for (int v = 0; v < VECTORS; v++) acc[t][v] += (vi)_mm256_madd_epi16(sum[t][v], _mm256_set1_epi16(1));
+            for (int v = 0; v < VECTORS; v++) acc[t][v] += (vi)_mm256_madd_epi16((__m256i)sum[t][v], _mm256_set1_epi16(1));
         }
     }
 }
 
 static uint64_t peak(uint32_t rounds) {
-    __m256i acc[8], codes = _mm256_set1_epi8(1), x = _mm256_set1_epi8(3);
-    for (int i = 0; i < 8; i++) acc[i] = _mm256_setzero_si256();
+    vi acc[8], codes = vi_set(0x01010101), x = vi_set(0x03030303);
+    for (int i = 0; i < 8; i++) acc[i] = vi_set(0);
     for (uint32_t r = 0; r < rounds; r++) {
         UNROLL
         for (int i = 0; i < 8; i++) acc[i] = add_product(acc[i], codes, x);

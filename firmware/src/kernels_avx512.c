@@ -108,31 +108,14 @@ static inline vi dot(vi acc, vi codes, vi x) {
 typedef int32_t memory __attribute__((vector_size(64), aligned(4), may_alias));
 #define SHIFTED(p, n, to) __asm__("vpsrld $" #n ", %1, %0" : "=v"(to) : "m"(*(const memory *)(const void *)(p)))
 
-/* The codes at bits [n, n + 2) of every byte, for all tokens */
-#define STEP(n)                                                                                                                  \
+#define CODES(to, p, n)                                                                                                          \
     do {                                                                                                                         \
-        vi code[VECTORS];                                                                                                        \
-        UNROLL                                                                                                                   \
-        for (int v = 0; v < VECTORS; v++) {                                                                                      \
-            SHIFTED(tile + v * LANES, n, code[v]);                                                                               \
-            code[v] &= mask;                                                                                                     \
-        }                                                                                                                        \
-        UNROLL                                                                                                                   \
-        for (int t = 0; t < tokens; t++) {                                                                                       \
-            const vi b = vi_set((int32_t)ftv_load_u32(x + (size_t)t * stride + 2 * n));                                          \
-            UNROLL                                                                                                               \
-            for (int v = 0; v < VECTORS; v++) acc[t][v] = dot(acc[t][v], code[v], b);                                            \
-        }                                                                                                                        \
+        SHIFTED(p, n, to);                                                                                                       \
+        to &= vi_set(0x03030303);                                                                                                \
     } while (0)
 
 INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
-    const vi mask = vi_set(0x03030303);
-    for (; blocks; blocks--, tile += VECTORS * LANES, x += 16) {
-        STEP(0);
-        STEP(2);
-        STEP(4);
-        STEP(6);
-    }
+    for (; blocks; blocks--, tile += VECTORS * LANES, x += 16) STEPS(acc, dot);
 }
 
 static uint64_t peak(uint32_t rounds) {

@@ -26,26 +26,8 @@ static inline vi dot_u8_s8(vi acc, vi a, vi b) { /* written out: compilers would
     return acc;
 }
 
-#define STEP(n)                                                                                                                  \
-    do {                                                                                                                         \
-        vi code[VECTORS];                                                                                                        \
-        UNROLL                                                                                                                   \
-        for (int v = 0; v < VECTORS; v++) CODES(code[v], tile + v * LANES, n);                                                   \
-        UNROLL                                                                                                                   \
-        for (int t = 0; t < tokens; t++) {                                                                                       \
-            const vi b = vi_set((int32_t)ftv_load_u32(x + (size_t)t * stride + 2 * n));                                          \
-            UNROLL                                                                                                               \
-            for (int v = 0; v < VECTORS; v++) acc[t][v] = dot_u8_s8(acc[t][v], code[v], b);                                      \
-        }                                                                                                                        \
-    } while (0)
-
 INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
-    for (; blocks; blocks--, tile += VECTORS * LANES, x += 16) {
-        STEP(0);
-        STEP(2);
-        STEP(4);
-        STEP(6);
-    }
+    for (; blocks; blocks--, tile += VECTORS * LANES, x += 16) STEPS(acc, dot_u8_s8);
 }
 
 static uint64_t peak(uint32_t rounds) {

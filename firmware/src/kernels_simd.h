@@ -218,20 +218,10 @@ static void FN(load_f16)(float *x, const uint8_t *f16, int n) {
 
 INLINE size_t FN(blocks)(int cols) { return ((size_t)cols + BLOCK - 1) / BLOCK; }
 
-/* Words of codes [0, blocks) of one row, base3 as 2bit; reads nothing beyond the row. */
+/* A row of base3 as words of 2-bit codes */
 INLINE void FN(row_words)(uint32_t *words, const ftv_matrix *w, int row) {
     const uint8_t *bytes = w->codes + (size_t)row * w->stride;
     const size_t n = ftv_packed_bytes(w->packing, w->cols);
-    if (w->packing == FTV_PACK_2BIT) {
-        const size_t whole = n / 4;
-        memcpy(words, bytes, whole * 4);
-        if (n % 4) {
-            uint32_t rest = 0;
-            memcpy(&rest, bytes + whole * 4, n % 4);
-            words[whole] = rest;
-        }
-        return;
-    }
     uint64_t bits = 0;
     int filled = 0;
     for (size_t i = 0; i < n; i++) {
