@@ -463,7 +463,7 @@ def train_seeds(p: Profile,                              # profile
         for r in runs: r()
     return [load_json(r.out/'results.json') for r in runs]
 
-# %% ../nbs/05_training.ipynb #b3f420b0
+# %% ../nbs/05_training.ipynb #52d0e5e2
 def parse_set(pairs: list[str]) -> dict[str, Any]:
     "`['a.b=1', 'c=x']` as `{'a.b': 1, 'c': 'x'}`; values are read as YAML. Raises `ValueError` for an entry without '='."
     out = {}
@@ -492,13 +492,9 @@ def main(argv: list[str] | None = None) -> int:
     a.add_argument('--cpu', action='store_true', help='stay on the CPU')
     a.add_argument('--max-minutes', type=float, metavar='M', help=f'stop between two epochs, with exit code {EXIT_TIME_UP}, before M minutes are over; the same command goes on')
     a.add_argument('--out', type=Path, help='folder for the run, with --seed (default: runs/<profile>/seed<seed>)')
-    a.add_argument('--bench', action='store_true', help='time a training step, ternary against FP32, instead of training')
     args = a.parse_args(argv)
     try:
         overrides = parse_set(args.set) | engine_overrides(args)
-        if args.bench:
-            print(benchmark_step().to_string(index=False, float_format='{:.2f}'.format))
-            return 0
         p = load_profile(args.profile, overrides)
         if args.out and args.seed is None: raise ValueError('--out needs --seed: one folder holds one run')
         results = train_seeds(p, overrides, args.profile) if args.seed is None else [Run(p, args.seed, args.out)()]
