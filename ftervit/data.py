@@ -34,7 +34,7 @@ from .profiles import Config, project_root
 # %% auto #0
 __all__ = ['DataConfig', 'Digits', 'data_root', 'open_data', 'split_indices', 'preprocessing', 'affine_maps', 'warp', 'erase',
            'draw_mix', 'mix', 'Samples', 'train_transform', 'eval_transform', 'Cache', 'Plan', 'TrainLoader',
-           'EvalLoader', 'Loaders', 'make_loaders']
+           'EvalLoader', 'class_words', 'Loaders', 'make_loaders']
 
 # %% ../nbs/03_data.ipynb #9e2e6575
 class DataConfig(Config):
@@ -508,6 +508,13 @@ def _stream(samples: Samples, batches: list, p: Plan) -> PrefetchLoader:
     return PrefetchLoader(loader, p.d['mean'], p.d['std'], channels=p.d['input_size'][0], device=p.device)
 
 # %% ../nbs/03_data.ipynb #8ef32a01
+def class_words(classes: list[str]) -> list[str]:
+    "Class names to show: in words where they are ImageNet's WordNet ids."
+    info = ImageNetInfo()
+    known = set(info.label_names())
+    return [info.label_name_to_description(c).split(',')[0] if c in known else c for c in classes]
+
+
 @dataclass
 class Loaders:
     "What a training or an analysis needs of a data set."
@@ -529,10 +536,8 @@ class Loaders:
 
     @property
     def names(self) -> list[str]:
-        "Class names to show: in words where the classes are ImageNet's WordNet ids."
-        info = ImageNetInfo()
-        known = set(info.label_names())
-        return [info.label_name_to_description(c).split(',')[0] if c in known else c for c in self.classes]
+        "Class names to show, see `class_words`."
+        return class_words(self.classes)
 
     def pixels(self, x: torch.Tensor) -> np.ndarray:
         "Normalised images (B, C, H, W) as displayable ones (B, H, W, 3) in [0, 1]."

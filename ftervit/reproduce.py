@@ -21,8 +21,10 @@ from papermill.execute import execute_notebook
 from tqdm.auto import tqdm
 
 import ftervit
+from .data import class_words
+from .export import golden_tensors, save_gguf
 from .fidelity import published_fidelity
-from .models import ModelConfig, account, create_model, paper_table
+from .models import ModelConfig, account, create_model, load_checkpoint, paper_table
 from .profiles import (COLORS, DEFAULT_PROFILE, Profile, atomic_write, load_json, load_profile, project_root, save_figure, save_json,
                               save_table, use_style)
 from .sensitivity import published_shares
@@ -32,8 +34,9 @@ from .training import parse_set
 __all__ = ['LAST', 'TRAIN', 'INPUTS', 'STAGES', 'SECTIONS', 'NOT_MEASURED', 'CLASSES', 'notebook_paths', 'describe_notebook',
            'source_hash', 'is_current', 'NotebookFailed', 'run_notebook', 'reproduce', 'load_results', 'summarise',
            'results_table', 'markdown_table', 'show_results', 'is_published_setting', 'published_table',
-           'show_published', 'analyses_table', 'restarts_table', 'record_results', 'find_results', 'published_points',
-           'plot_accuracy_size', 'to_readme', 'readme_text', 'write_readme', 'notebook_index', 'publish', 'main']
+           'show_published', 'analyses_table', 'show_methods', 'show_claims', 'restarts_table', 'record_results',
+           'find_results', 'published_points', 'plot_accuracy_size', 'to_readme', 'readme_text', 'write_readme',
+           'notebook_index', 'publish_models', 'publish', 'main']
 
 # %% ../nbs/10_reproduce.ipynb #b9cc0b46
 LAST = '10_reproduce'   # its tables read what all others wrote
@@ -297,6 +300,21 @@ def analyses_table(p: Profile) -> pd.DataFrame:
     t = pd.concat([found('sensitivity', published_shares), found('fidelity', published_fidelity)], ignore_index=True)
     return t.assign(ours=[NOT_MEASURED if pd.isna(v) else v for v in t.ours])
 
+# %% ../nbs/10_reproduce.ipynb #e6e546d9
+def show_methods(table: pd.DataFrame) -> str:
+    "The main table of `06_experiments` (`methods.csv`) in Markdown."
+    return markdown_table(pd.DataFrame([{
+        'method': r.label, 'bits: encoder weights / activations': r.weights_activations, 'bits: patch / head / norm': r.patch_head_norm, 'size, MB': f'{r.size_mb:.3g}',
+        'top-1, %': _with_spread(r.top1_percent, r.top1_std), 'gap to teacher, pp (± 2σ)': '' if r.method == 'fp32' else _with_spread(r.gap_pp, r.gap_2sigma_pp, sign='+')}
+        for r in table.itertuples()]))
+
+
+def show_claims(table: pd.DataFrame) -> str:
+    "The claims of `06_experiments` (`claims.csv`) in Markdown."
+    return markdown_table(pd.DataFrame([{
+        'claim': r.claim, 'source': r.source, 'difference (± 2σ)': '' if pd.isna(r.difference) else f'{_with_spread(r.difference, r.two_sigma, sign="+")} {r.unit}',
+        'at least': '' if pd.isna(r.at_least) else f'{r.at_least:g}', 'verdict': r.verdict} for r in table.itertuples()]))
+
 # %% ../nbs/10_reproduce.ipynb #c037e94f
 def restarts_table(seeds: list[dict[str, Any]]) -> pd.DataFrame:
     "Top-1 after phase 2 by the phase-1 epoch that it started from: mean and spread over `seeds` (the paper's figure 2b)."
@@ -318,6 +336,8 @@ def record_results(p: Profile) -> pd.DataFrame:
     spread = restarts.assign(top1=[_with_spread(r.top1_percent, r.top1_percent_std) for r in restarts.itertuples()])
     parts = [f'# {p.name}: {p.description}', f'Means and standard deviations over {len(seeds)} seeds.' if len(seeds) > 1 else 'One seed.', show_results(table),
              'Phase 2 by the phase-1 epoch that it starts from:', markdown_table(spread[['phase1_epochs', 'top1']].set_axis(['phase-1 epochs', 'top-1 after phase 2, %'], axis=1)),
+             *(x for name, text, form in (('methods', 'Every method under one budget:', show_methods), ('claims', "The paper's claims:", show_claims))
+               if (f := p.results_dir/f'{name}.csv').is_file() for x in (text, form(pd.read_csv(f)))),
              'Published, and ours:', show_published(published), 'The analyses, published for ImageNet models, and ours for this profile:', markdown_table(analyses_table(p))]
     with atomic_write(p.results_dir/'tables.md', 'w') as f: f.write('\n\n'.join(s.strip() for s in parts) + '\n')
     return table
@@ -435,12 +455,28 @@ def notebook_index(profile: str = DEFAULT_PROFILE) -> str:
                      'again': f'`ftervit-reproduce --only {f.stem}`' if products else ''})
     return markdown_table(pd.DataFrame(rows))
 
-# %% ../nbs/10_reproduce.ipynb #441d3849
+# %% ../nbs/10_reproduce.ipynb #da5c06f1
 def _publishable(output: Any, notebook: str) -> bool:
     "Whether a cell's output belongs into a committed notebook. Raises `ValueError` for one that names this machine's folders."
     if output.get('name') == 'stderr' or 'application/vnd.jupyter.widget-view+json' in output.get('data', {}): return False
     if str(project_root()) in json.dumps(output): raise ValueError(f"{notebook}: an output names {project_root()}: show the path relative to it")
     return True
+
+
+def publish_models(p: Profile) -> list[Path]:
+    """Copy teacher and student of the first seed of the run of `p` into `data/models/<name>`, the student also as a model file; returns the files.
+
+    The model file tests an engine on a picture of noise. Raises `FileNotFoundError` if the run is not there, `ValueError` for a student that the engine cannot run.
+    """
+    files, folder = [], project_root()/'data'/'models'/p.name
+    for name in ('teacher', 'student'):
+        model = p.run_dir/f'seed{p.seeds[0]}'/f'{name}.safetensors'
+        with atomic_write(folder/model.name) as out: out.write(model.read_bytes())
+        files.append(folder/model.name)
+    student, meta = load_checkpoint(files[-1])
+    channels, size, _ = meta['data']['input_size']
+    noise = np.random.default_rng(0).integers(0, 256, (size, size, channels), dtype=np.uint8)
+    return [*files, save_gguf(student, folder/'student.gguf', preprocessing=meta['data'], class_names=class_words(meta['classes']), golden=golden_tensors(student, noise, meta['data']))]
 
 
 def publish(p: Profile) -> None:
@@ -459,10 +495,7 @@ def publish(p: Profile) -> None:
         nb.metadata.pop('widgets', None)   # the state of progress bars
         with atomic_write(f, 'w') as out: nbformat.write(nb, out)
         nbdev_clean(str(f))
-    for name in ('teacher', 'student'):
-        model = p.run_dir/f'seed{p.seeds[0]}'/f'{name}.safetensors'
-        if model.is_file():
-            with atomic_write(project_root()/'data'/'models'/p.name/model.name) as out: out.write(model.read_bytes())
+    if (p.run_dir/f'seed{p.seeds[0]}'/'student.safetensors').is_file(): publish_models(p)
 
 # %% ../nbs/10_reproduce.ipynb #9f333992
 def main(argv: list[str] | None = None) -> int:
@@ -477,7 +510,7 @@ def main(argv: list[str] | None = None) -> int:
     a.add_argument('--only', nargs='+', metavar='NOTEBOOK', help='only notebooks whose names start so, e.g. 05 or 05_training')
     a.add_argument('--force', action='store_true', help='execute also what is up to date')
     a.add_argument('--list', action='store_true', help='list the notebooks and whether their results are up to date; run nothing')
-    a.add_argument('--publish', action='store_true', help='run nothing; carry the outputs of the finished run into nbs/ and its models into data/models')
+    a.add_argument('--publish', nargs='?', const='all', choices=('all', 'models'), help='run nothing; carry the outputs of the finished run into nbs/ and its models into data/models; or its models alone')
     a.add_argument('--readme', action='store_true', help='only write README.md from nbs/index.ipynb')
     a.add_argument('--check', action='store_true', help='with --readme: write nothing, exit 1 if README.md differs')
     args = a.parse_args(argv)
@@ -490,7 +523,7 @@ def main(argv: list[str] | None = None) -> int:
             for f in notebook_paths(args.only): print(f"{'up to date' if is_current(f, p) else 'to be run':11} {f.stem:16} {describe_notebook(f)[1]}")
             return 0
         if args.publish:
-            publish(p)
+            publish(p) if args.publish == 'all' else publish_models(p)
             return 0
         reproduce(args.profile, overrides, args.name, args.only, args.force)
     except KeyboardInterrupt:

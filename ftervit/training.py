@@ -17,6 +17,7 @@ import torch.nn.functional as F
 import yaml
 from accelerate import Accelerator
 from pydantic import Field, model_validator
+from timm.layers import PatchDropout
 from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from torch import Tensor, nn
@@ -51,12 +52,15 @@ class TrainConfig(Config):
     label_smoothing: float = Field(0.0, ge=0, lt=1) # teacher training; unstated
     init: Literal['teacher', 'scratch'] = 'teacher' # phase 1: the student's initial weights; unstated
     int8_epochs: int = Field(0, ge=0)               # phase 1: so many of the epochs come first with 8-bit weights (TerViT, section 7)
+    patch_drop: float = Field(0.0, ge=0, lt=1)      # share of an image's patches, drawn anew each time, that the model does not see in the first patch_drop_epochs
+    patch_drop_epochs: int = Field(0, ge=0)
     checkpoint: str | None = None                   # teacher: a file by an earlier run (from the project's top folder), instead of training
     data: dict[str, Any] = {}                       # overrides of the profile's data section (augmentation, batch size) in this phase
 
     @model_validator(mode='after')
     def _some_loss(self) -> TrainConfig:
         if self.int8_epochs and self.int8_epochs >= self.epochs: raise ValueError(f"int8_epochs {self.int8_epochs}: none of the {self.epochs} epochs are left for ternary weights")
+        if bool(self.patch_drop) != bool(self.patch_drop_epochs): raise ValueError(f"patch_drop {self.patch_drop} with patch_drop_epochs {self.patch_drop_epochs}: both, or neither")
         if self.kl_weight == self.ce_weight == 0: raise ValueError('kl_weight and ce_weight are both 0: there is nothing to learn from')
         return self
 
@@ -256,6 +260,7 @@ def train(model: nn.Module,                   # FP32 model, or student in mode `
         if m is not None and m.num_classes != len(loaders.classes):
             raise ValueError(f"the {name} has {m.num_classes} classes, the data set {len(loaders.classes)} ({', '.join(loaders.classes[:3])}, ...)")
     if max(keep, default=0) > config.epochs: raise ValueError(f"cannot keep epoch {max(keep)} of {config.epochs}")
+    if config.patch_drop and not hasattr(model, 'patch_drop'): raise ValueError(f"patch_drop {config.patch_drop}: {arch.name} cannot do without some of its patches; set it to 0")
     n_batches = len(loaders.train)
     model.to(acc.device).train()
     if teacher is not None: teacher.to(acc.device).eval().requires_grad_(False)
@@ -280,6 +285,7 @@ def train(model: nn.Module,                   # FP32 model, or student in mode `
         for epoch in range(len(history) + 1, config.epochs + 1):
             clock.check(f'epoch {epoch} of {config.epochs} of {phase}, seed {seed}')
             for m, method in ternary: m.method = 'int8' if epoch <= config.int8_epochs else method
+            if config.patch_drop: model.patch_drop = PatchDropout(config.patch_drop, model.num_prefix_tokens) if epoch <= config.patch_drop_epochs else nn.Identity()
             seed_all(seed, phase, epoch, acc.process_index)
             loaders.train.set_epoch(epoch)
             began = time.perf_counter()
