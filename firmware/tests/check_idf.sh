@@ -28,6 +28,8 @@ if command -v cmake > /dev/null; then # the project's own CMake files, with stan
     configure() { IDF_PATH=$PWD/$board/check cmake -S $board -B "$folder/build" "$@" > "$folder/log" 2>&1; }
     configure -D CONFIG_FTV_KERNELS_PIE= -D MODEL="$PWD/tests/models/deit.gguf" || fail "cmake: $(cat "$folder/log")"
     grep -q 'flash model .*deit.gguf' "$folder/log" || fail "-D MODEL does not flash the model"
+    configure -U MODEL || fail "cmake, the default model: $(cat "$folder/log")"
+    grep -q 'flash model .*student.gguf' "$folder/log" || fail "no model is flashed by default"
     cmake --build "$folder/build" > "$folder/log" 2>&1 || fail "cmake: $(cat "$folder/log")"
     [ -f "$board/kernels_pie.c" ] && { configure -D CONFIG_FTV_KERNELS_PIE=1 || fail "cmake, vector kernels: $(cat "$folder/log")"; }
     ! configure -D MODEL=none.gguf || fail "a model file that does not exist was accepted"
