@@ -5,7 +5,7 @@
 # %% ../nbs/06_experiments.ipynb #8c462a59
 from __future__ import annotations
 
-import argparse, fcntl, json, math, os, sys, time
+import argparse, fcntl, json, math, os, sys
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,8 +28,9 @@ from .training import (EXIT_TIME_UP, EngineConfig, Job, Run, TimeUp, TrainConfig
 
 # %% auto #0
 __all__ = ['REFERENCE', 'GridConfig', 'Cell', 'experiment_cells', 'choose_cells', 'cell_profile', 'hits', 'pack_hits',
-           'unpack_hits', 'cell_dir', 'cell_settings', 'read_cell', 'run_cell', 'locked', 'work', 'ensure_teachers',
-           'run_grid', 'Grid', 'Claim', 'paper_claims', 'check_claims', 'show', 'main', 'evaluate_published']
+           'unpack_hits', 'cell_dir', 'cell_settings', 'read_cell', 'training_seconds', 'run_cell', 'locked', 'work',
+           'ensure_teachers', 'run_grid', 'Grid', 'Claim', 'paper_claims', 'check_claims', 'show', 'main',
+           'evaluate_published']
 
 # %% ../nbs/06_experiments.ipynb #bcfe9360
 class GridConfig(Config):
@@ -161,13 +162,20 @@ def _calibrated(p: Profile, cell: Cell, teacher: nn.Module) -> nn.Module:
     return calibrate(ternarize(teacher, run.ternary), batches, cell.calibration, grid.percentile)
 
 
+def training_seconds(out: Path, teacher: bool   # the teacher's part of the run, or all else
+                    ) -> float:
+    "What the epochs of the run in `out` took, over all its sittings."
+    files = [f for f in out.glob('*/history.csv') if (f.parent.name == 'teacher') == teacher]
+    return float(sum(pd.read_csv(f).seconds.sum() for f in files))
+
+
 def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, Any]:
     """The result of a cell, computed as far as it is not; written to `cell.json`.
 
     Needs the seed's teacher (`runs/<profile>/seed<k>/teacher.safetensors`). Raises what a run raises.
     """
     if (done := read_cell(p, cell, seed)) is not None: return done
-    out, file, began = cell_dir(p, cell, seed), p.run_dir/f'seed{seed}'/'teacher.safetensors', time.perf_counter()
+    out, file = cell_dir(p, cell, seed), p.run_dir/f'seed{seed}'/'teacher.safetensors'
     run = Run(cell_profile(p, cell), seed, out, acc, None if cell.name == 'ftervit' else file)
     if cell.name == 'fp32' or cell.calibration:
         teacher = load_checkpoint(file).model.to(acc.device)
@@ -189,7 +197,7 @@ def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, A
         bytes_ = result.pop('teacher_bytes') if cell.name == 'fp32' else result.pop('student_bytes')
         save_json(dict(cell=cell.name, seed=seed, settings=cell_settings(p, cell), n=len(right['final']), top1_percent=100*right['final'].mean(),
                        teacher_top1_percent=result['teacher']['top1_percent'], agreement_percent=result['agreement_percent'], kl=result['kl'], bytes=bytes_,
-                       zeros_percent=result['zeros_percent'], epochs=0 if len(models) == 1 else epochs_of(run), seconds=time.perf_counter() - began,
+                       zeros_percent=result['zeros_percent'], epochs=0 if len(models) == 1 else epochs_of(run), seconds=training_seconds(file.parent, True) if cell.name == 'fp32' else training_seconds(out, False),
                        hits={k: pack_hits(h) for k, h in right.items()}), out/'cell.json')
     acc.wait_for_everyone()
     return load_json(out/'cell.json')
