@@ -20,7 +20,7 @@ from torch import nn
 
 from .data import DataConfig, make_loaders
 from .layers import calibrate
-from .models import PUBLISHED_MODELS, ModelConfig, TernaryConfig, load_checkpoint, load_published, paper_table, save_checkpoint, ternarize
+from .models import PUBLISHED_MODELS, ModelConfig, TernaryConfig, load_checkpoint, load_published, paper_table, round_leftovers, save_checkpoint, ternarize
 from .profiles import (COLORS, DEFAULT_PROFILE, NEUTRAL, Config, Profile, load_json, load_profile, save_figure, save_json, save_table, set_path,
                               use_style)
 from .training import (EXIT_TIME_UP, EngineConfig, Job, Run, TimeUp, TrainConfig, as_options, check_settings, cpu_slots, describe, engine_overrides,
@@ -159,7 +159,7 @@ def _calibrated(p: Profile, cell: Cell, teacher: nn.Module) -> nn.Module:
     for x, _ in train:
         batches.append(x[:grid.calibration_images - n]); n += len(batches[-1])
         if n == grid.calibration_images: break
-    return calibrate(ternarize(teacher, run.ternary), batches, cell.calibration, grid.percentile)
+    return round_leftovers(calibrate(ternarize(teacher, run.ternary), batches, cell.calibration, grid.percentile))
 
 
 def training_seconds(out: Path, teacher: bool   # the teacher's part of the run, or all else
@@ -197,7 +197,7 @@ def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, A
         bytes_ = result.pop('teacher_bytes') if cell.name == 'fp32' else result.pop('student_bytes')
         save_json(dict(cell=cell.name, seed=seed, settings=cell_settings(p, cell), n=len(right['final']), top1_percent=100*right['final'].mean(),
                        teacher_top1_percent=result['teacher']['top1_percent'], agreement_percent=result['agreement_percent'], kl=result['kl'], bytes=bytes_,
-                       zeros_percent=result['zeros_percent'], epochs=0 if len(models) == 1 else epochs_of(run), seconds=training_seconds(file.parent, True) if cell.name == 'fp32' else training_seconds(out, False),
+                       zeros_percent=result['zeros_percent'], seconds=training_seconds(file.parent, True) if cell.name == 'fp32' else training_seconds(out, False),
                        hits={k: pack_hits(h) for k, h in right.items()}), out/'cell.json')
     acc.wait_for_everyone()
     return load_json(out/'cell.json')
@@ -306,7 +306,7 @@ class Grid:
             top1, gap = [r['top1_percent'] for r in rs], self.difference(c.name, 'fp32') or (np.nan,)*3
             table.append(dict(method=c.name, label=c.label, **_bits_of(self.p, c), size_mb=rs[0]['bytes']/1e6, top1_percent=np.mean(top1),
                               top1_std=np.std(top1, ddof=1) if len(top1) > 1 else np.nan, gap_pp=gap[0], gap_2sigma_pp=gap[1],
-                              agreement_percent=np.mean([r['agreement_percent'] for r in rs]), epochs=rs[0]['epochs'], seeds=len(rs),
+                              agreement_percent=np.mean([r['agreement_percent'] for r in rs]), epochs=_student_epochs(rs[0]['settings']), seeds=len(rs),
                               published_gap_pp=published.get(c.name, (np.nan, ''))[0], published_on=published.get(c.name, (np.nan, ''))[1]))
         return pd.DataFrame(table)
 
@@ -323,6 +323,11 @@ class Grid:
         return pd.DataFrame(table)
 
     def claims(self) -> pd.DataFrame: return check_claims(self)
+
+
+def _student_epochs(settings: dict[str, Any]) -> int:
+    "Epochs that the cell's student was trained, 0 for one that was not."
+    return sum(settings[k]['epochs'] for k in ('phase1', 'phase2') if k in settings)
 
 
 def _bits_of(p: Profile, c: Cell) -> dict[str, str]:

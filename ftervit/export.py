@@ -18,12 +18,13 @@ from timm.models.vision_transformer import Attention, Block, VisionTransformer
 from torch import Tensor, nn
 
 from .layers import ActQuant, QuantConv2d, QuantLayerNorm, QuantLinear, set_mode
+from .models import round_leftovers, to_half, token_start
 from .profiles import atomic_write
 
 # %% auto #0
 __all__ = ['Packing', 'DIGITS', 'LIMITS', 'FORMAT_VERSION', 'ALIGNMENT', 'CROP_MODES', 'INTERPOLATIONS', 'GOLDEN_TOLERANCE',
-           'pack', 'unpack', 'Architecture', 'architecture', 'token_start', 'deployed', 'model_tensors',
-           'check_complete', 'save_gguf', 'ModelFile', 'load_gguf', 'golden_tensors']
+           'pack', 'unpack', 'Architecture', 'architecture', 'deployed', 'model_tensors', 'check_complete', 'save_gguf',
+           'ModelFile', 'load_gguf', 'golden_tensors']
 
 # %% ../nbs/08_export.ipynb #47920261
 Packing = Literal['2bit', 'base3']
@@ -128,41 +129,16 @@ def architecture(model: nn.Module) -> Architecture:
     _need(a.image_size % a.patch_size == 0, f"its image size {a.image_size} is not a multiple of its patch size {a.patch_size}")
     return a
 
-# %% ../nbs/08_export.ipynb #e7374227
-def _half(x: Tensor, name: str) -> Tensor:
-    "`x` in FP16. Raises `ValueError` if a value does not fit."
-    h = x.detach().cpu().half()
-    if not torch.isfinite(h).all(): raise ValueError(f"{name} holds {x.flatten()[~torch.isfinite(h.flatten())][0]:.4g}, which FP16 cannot")
-    return h
-
-
-@torch.no_grad()
-def token_start(model: nn.Module) -> Tensor:
-    "What is added to the sequence of tokens before the first block, FP32 (tokens, embed_dim): prefix tokens whole, positions for the patches."
-    training = model.training
-    try: return model.eval()._pos_embed(torch.zeros(1, model.patch_embed.num_patches, model.embed_dim, device=model.cls_token.device))[0]
-    finally: model.train(training)
-
-
-@torch.no_grad()
+# %% ../nbs/08_export.ipynb #eb24e920
 def deployed(model: nn.Module) -> nn.Module:
     "A copy of the student in exact mode, its leftovers rounded as in the file. Raises `ValueError` as `architecture`."
     architecture(model)
-    start, m = _half(token_start(model), 'pos_embed').float(), copy.deepcopy(model)
-    for name, layer in m.named_modules():
-        for n, t in layer.named_parameters(recurse=False):
-            if n not in getattr(layer, 'quantized_params', ()) and n != 'channel_scale': t.copy_(_half(t, f'{name}.{n}').float())
-    prefix = [t for t in (m.cls_token, getattr(m, 'reg_token', None), getattr(m, 'dist_token', None)) if t is not None]
-    for t, rows in zip(prefix, start.split([*(t.shape[1] for t in prefix), len(start) - m.num_prefix_tokens])): t.copy_(rows)
-    if m.pos_embed is not None:
-        m.pos_embed.zero_()
-        m.pos_embed[:, -m.patch_embed.num_patches:] = start[m.num_prefix_tokens:]
-    return set_mode(m, 'exact').eval()
+    return set_mode(round_leftovers(copy.deepcopy(model)), 'exact').eval()
 
 # %% ../nbs/08_export.ipynb #a5555320
 def _linear(name: str, m: QuantLinear, packing: Packing) -> dict[str, np.ndarray]:
-    out = {f'{name}.weight': pack(m.codes()['weight'].codes.cpu().numpy(), packing), f'{name}.norm.weight': _half(m.norm.weight, f'{name}.norm.weight').numpy()}
-    if m.bias_used: out[f'{name}.bias'] = _half(m.bias, f'{name}.bias').numpy()
+    out = {f'{name}.weight': pack(m.codes()['weight'].codes.cpu().numpy(), packing), f'{name}.norm.weight': to_half(m.norm.weight, f'{name}.norm.weight').numpy()}
+    if m.bias_used: out[f'{name}.bias'] = to_half(m.bias, f'{name}.bias').numpy()
     return out
 
 
@@ -188,14 +164,14 @@ def model_tensors(model: nn.Module, packing: Packing = '2bit') -> dict[str, np.n
     codes, scale = conv.codes()['weight']
     out = {'patch_embed.proj.weight': pack(codes.cpu().numpy().reshape(a.embed_dim, a.in_channels, -1), packing),
            'patch_embed.proj.scale': _finite(scale.detach().cpu().reshape(-1).expand(a.embed_dim).numpy().astype(np.float32)),
-           'patch_embed.proj.bias': _half(conv.bias if conv.bias is not None else torch.zeros(a.embed_dim), 'patch_embed.proj.bias').numpy(),
-           'pos_embed': _half(token_start(model), 'pos_embed').numpy()}
+           'patch_embed.proj.bias': to_half(conv.bias if conv.bias is not None else torch.zeros(a.embed_dim), 'patch_embed.proj.bias').numpy(),
+           'pos_embed': to_half(token_start(model), 'pos_embed').numpy()}
     for i, b in enumerate(model.blocks):
         name = f'blocks.{i}'
         out |= {f'{name}.norm1': _norm(b.norm1, packing), f'{name}.norm2': _norm(b.norm2, packing)}
         for n, m in (('attn.qkv', b.attn.qkv), ('attn.proj', b.attn.proj), ('mlp.fc1', b.mlp.fc1), ('mlp.fc2', b.mlp.fc2)): out |= _linear(f'{name}.{n}', m, packing)
         for n in ('ls1', 'ls2'):
-            if not isinstance(getattr(b, n), nn.Identity): out[f'{name}.{n}.gamma'] = _half(getattr(b, n).gamma, f'{name}.{n}.gamma').numpy()
+            if not isinstance(getattr(b, n), nn.Identity): out[f'{name}.{n}.gamma'] = to_half(getattr(b, n).gamma, f'{name}.{n}.gamma').numpy()
         out[f'{name}.scales'] = _scales(b.norm1, b.norm2, b.attn.qkv, b.attn.proj, b.mlp.fc1, b.mlp.fc2)
     heads = {'head': model.head} | ({'head_dist': model.head_dist} if a.distilled else {})
     for n, m in heads.items(): out |= _linear(n, m, packing)

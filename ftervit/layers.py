@@ -140,16 +140,16 @@ class _BitLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, norm_weight, norm_eps, weight, codes, scale, bias, act_method, limits):
         x2 = x.detach().reshape(-1, x.shape[-1])
-        if norm_weight is None: xn, rstd = x2.float(), None
+        x2 = x2.to(torch.promote_types(x.dtype, torch.float32))
+        if norm_weight is None: xn, rstd = x2, None
         else:
-            x2 = x2.float()
             rstd = torch.rsqrt((x2*x2).mean(-1, keepdim=True) + norm_eps)
             xn = x2 * rstd * norm_weight
         q, s, *z = quantize_activation(xn, act_method, 'token', limits)
         z = z[0] if z else None
         y = int_matmul(q, codes)
         if z is not None: y -= z * codes.sum(1, dtype=torch.int32)
-        y = y.float().mul_(s * scale.reshape(-1))
+        y = y.to(s.dtype).mul_(s * scale.reshape(-1))
         if bias is not None: y += bias
         ctx.save_for_backward(x2 if rstd is not None else None, norm_weight, rstd, q, s, z, codes, scale)
         ctx.x_shape, ctx.x_dtype = x.shape, x.dtype

@@ -26,9 +26,10 @@ from .profiles import Config, Profile, atomic_write, project_root
 
 # %% auto #0
 __all__ = ['PRESETS', 'EMBEDDINGS', 'PUBLISHED_REPO', 'PUBLISHED_MODELS', 'ACCOUNTS', 'Component', 'TernaryConfig',
-           'component_of', 'ternarize', 'parameter_rows', 'coverage', 'ModelConfig', 'create_model', 'Checkpoint',
-           'save_checkpoint', 'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models',
-           'find_models', 'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
+           'component_of', 'ternarize', 'leftover_kind', 'parameter_rows', 'coverage', 'to_half', 'token_start',
+           'round_leftovers', 'ModelConfig', 'create_model', 'Checkpoint', 'save_checkpoint', 'load_checkpoint',
+           'read_published', 'published_files', 'load_published', 'Models', 'find_models', 'StorageRule', 'byte_table',
+           'account', 'paper_table', 'published_sizes']
 
 # %% ../nbs/02_models.ipynb #87db40e3
 class Component(Config):
@@ -151,7 +152,16 @@ def ternarize(model: nn.Module,                          # timm vision transform
     model.ternary_config = config
     return model
 
-# %% ../nbs/02_models.ipynb #d113ca2b
+# %% ../nbs/02_models.ipynb #43b21087
+def leftover_kind(m: nn.Module, n: str) -> str | None:
+    "What the parameter `n` of the layer `m` counts as if it stays in floating point within a quantised model; None for a weight or a LayerNorm."
+    if isinstance(m, QuantLayer): return None if n in m.quantized_params else 'biases' if n == 'bias' else 'channel scales'
+    if isinstance(m, nn.RMSNorm): return 'RMSNorm'
+    if isinstance(m, LayerScale): return 'LayerScale'
+    if n in EMBEDDINGS: return 'embeddings'
+    return 'biases' if n == 'bias' and not isinstance(m, nn.LayerNorm) else None
+
+
 def _quantised_rows(m: QuantLayer, kind: str) -> list[tuple[str, int, float, int]]:
     rows = []
     for n in m.quantized_params:
@@ -177,13 +187,10 @@ def parameter_rows(model: nn.Module, leftover_bits: int = 16) -> list[tuple[str,
                 if n in m.quantized_params: continue
                 unused = n == 'bias' and isinstance(m, QuantLinear) and not m.bias_used
                 bits = 0 if unused else leftover_bits
-                rows.append(('biases' if n == 'bias' else 'channel scales', t.numel(), bits, t.numel()*bits//8))
+                rows.append((leftover_kind(m, n), t.numel(), bits, t.numel()*bits//8))
         else:
             for n, t in own.items():
-                if isinstance(m, nn.RMSNorm): label, bits = 'RMSNorm', leftover_bits
-                elif isinstance(m, LayerScale): label, bits = 'LayerScale', leftover_bits
-                elif n in EMBEDDINGS: label, bits = 'embeddings', leftover_bits
-                elif n == 'bias' and not isinstance(m, nn.LayerNorm): label, bits = 'biases', leftover_bits
+                if label := leftover_kind(m, n): bits = leftover_bits
                 else: label, bits = {'norm': 'LayerNorm', 'patch_embed': 'patch embedding'}.get(k := component_of(name, m), k), 32
                 rows.append((label, t.numel(), bits, t.numel()*bits//8))
     return rows
@@ -200,6 +207,37 @@ def coverage(model: nn.Module,          # ternarized (or plain) vision transform
     df = pd.concat([df, total], ignore_index=True)
     for c in ('parameters', 'bytes'): df[f'{c}_percent'] = 100*df[c]/df[c].iloc[-1]
     return df
+
+# %% ../nbs/02_models.ipynb #3a3855a9
+def to_half(x: Tensor, name: str) -> Tensor:
+    "`x` in FP16. Raises `ValueError` if a value does not fit."
+    h = x.detach().cpu().half()
+    if not torch.isfinite(h).all(): raise ValueError(f"{name} holds {x.flatten()[~torch.isfinite(h.flatten())][0]:.4g}, which FP16 cannot")
+    return h
+
+
+@torch.no_grad()
+def token_start(model: nn.Module) -> Tensor:
+    "What is added to the sequence of tokens before the first block, FP32 (tokens, embed_dim): prefix tokens whole, positions for the patches."
+    training = model.training
+    try: return model.eval()._pos_embed(torch.zeros(1, model.patch_embed.num_patches, model.embed_dim, device=next(model.parameters()).device))[0]
+    finally: model.train(training)
+
+
+@torch.no_grad()
+def round_leftovers(model: nn.Module) -> nn.Module:
+    "`model`, in place, with what stays in floating point beside its quantised weights rounded to FP16. Raises `ValueError`, changing nothing, if a value does not fit."
+    rounded = [(t, to_half(t, f'{name}.{n}')) for name, m in model.named_modules() for n, t in m.named_parameters(recurse=False)
+               if leftover_kind(m, n) not in (None, 'channel scales')]
+    start = to_half(token_start(model), 'pos_embed') if hasattr(model, '_pos_embed') else None
+    for t, h in rounded: t.copy_(h)
+    if start is not None:
+        prefix = [t for n in ('cls_token', 'reg_token', 'dist_token') if (t := getattr(model, n, None)) is not None]
+        for t, rows in zip(prefix, start.split([*(t.shape[1] for t in prefix), len(start) - model.num_prefix_tokens])): t.copy_(rows)
+        if model.pos_embed is not None:
+            model.pos_embed.zero_()
+            model.pos_embed[:, -model.patch_embed.num_patches:] = start[model.num_prefix_tokens:]
+    return model
 
 # %% ../nbs/02_models.ipynb #bc589cf2
 class ModelConfig(Config):

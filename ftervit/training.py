@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from .data import DataConfig, Loaders, make_loaders
 from .layers import QuantLayer, QuantLinear, quantize_weight, set_mode
-from .models import ModelConfig, TernaryConfig, coverage, create_model, load_checkpoint, save_checkpoint, ternarize
+from .models import ModelConfig, TernaryConfig, coverage, create_model, load_checkpoint, round_leftovers, save_checkpoint, ternarize
 from .profiles import DEFAULT_PROFILE, Config, Profile, atomic_write, load_json, load_profile, project_root, save_json, save_table, seed_all
 from .quantizers import fake_quantize, int8_symmetric
 
@@ -337,6 +337,7 @@ class Run:
                               ternary=self.ternary.model_dump() if teacher is not None else None)
             train(model, loaders, config, self.out/name, self.arch, phase=name, seed=self.seed, teacher=teacher, accelerator=self.acc,
                   compile=self.engine.compile, max_minutes=self.engine.max_minutes, provenance=provenance, **kwargs)
+        if teacher is not None: round_leftovers(model)   # what is evaluated is what is deployed
         result = evaluate(model.to(self.acc.device), loaders.val, teacher, self.acc)
         if self.acc.is_main_process:
             save_checkpoint(model, self.out/f'{name}.safetensors', self.arch, **describe(loaders), metrics=result, profile=self.p.name, seed=self.seed)
