@@ -50,7 +50,7 @@ class Cell(NamedTuple):
     calibration: str | None = None  # post-training: how ranges are chosen; nothing is trained
 
 
-REFERENCE = {'loss': 'ftervit', 'scale': 'ftervit', 'patch': 'ftervit', 'components': 'ftervit', 'bias': 'ftervit', 'init': 'ftervit', 'phases': 'ftervit',
+REFERENCE = {'loss': 'ftervit', 'scale': 'ftervit', 'rmsnorm': 'ftervit', 'patch': 'ftervit', 'components': 'ftervit', 'bias': 'ftervit', 'init': 'ftervit', 'phases': 'ftervit',
              'first-last': 'tervit', 'progressive': 'tervit'}   # group of ablations -> the cell that its others are compared with
 
 
@@ -74,6 +74,7 @@ def experiment_cells(p: Profile) -> dict[str, Cell]:
         Cell('loss-ce', 'cross-entropy only', ('loss',), both(kl_weight=0.0, ce_weight=1.0)),
         Cell('loss-kl-ce', 'KL + cross-entropy', ('loss',), both(ce_weight=1.0)),
         *(Cell(f'scale-{m}', f'{m} everywhere', ('scale',), {f'ternary.{c}.method': m for c in ('patch_embed', 'encoder', 'head', 'norm')}) for m in ('absmax', 'twn')),
+        Cell('no-rmsnorm', 'no RMSNorm before the products', ('rmsnorm',), {f'ternary.{c}.norm': False for c in ('encoder', 'head')}),
         Cell('patch-tensor', 'patch embedding: one scale', ('patch',), {'ternary.patch_embed.granularity': 'tensor'}),
         *(Cell(f'{c}-{m}', f'{label} {m}', ('components',), {f'ternary.{c}': m}) for c, label in
           (('patch_embed', 'patch embedding'), ('encoder', 'encoder'), ('head', 'head'), ('norm', 'LayerNorm')) for m in ('int8', 'fp32')),
@@ -306,7 +307,7 @@ class Grid:
             top1, gap = [r['top1_percent'] for r in rs], self.difference(c.name, 'fp32') or (np.nan,)*3
             table.append(dict(method=c.name, label=c.label, **_bits_of(self.p, c), size_mb=rs[0]['bytes']/1e6, top1_percent=np.mean(top1),
                               top1_std=np.std(top1, ddof=1) if len(top1) > 1 else np.nan, gap_pp=gap[0], gap_2sigma_pp=gap[1],
-                              agreement_percent=np.mean([r['agreement_percent'] for r in rs]), epochs=_student_epochs(rs[0]['settings']), seeds=len(rs),
+                              agreement_percent=np.mean([r['agreement_percent'] for r in rs]), kl=np.mean([r['kl'] for r in rs]), epochs=_student_epochs(rs[0]['settings']), seeds=len(rs),
                               published_gap_pp=published.get(c.name, (np.nan, ''))[0], published_on=published.get(c.name, (np.nan, ''))[1]))
         return pd.DataFrame(table)
 
@@ -378,6 +379,8 @@ def paper_claims(p: Profile) -> list[Claim]:
         Claim('KL alone is better than cross-entropy', ours, 'ftervit', 'loss-ce'),
         Claim('KL alone is better than KL + cross-entropy', ours, 'ftervit', 'loss-kl-ce'),
         Claim('absmean is better than absmax', ours, 'ftervit', 'scale-absmax'),
+        Claim("absmean is better than TWN's threshold, all else equal", 'question of this project', 'ftervit', 'scale-twn'),
+        Claim('an RMSNorm before every product helps', 'question of this project', 'ftervit', 'no-rmsnorm'),
         Claim('a scale per channel of the patch embedding is better than one', ours, 'ftervit', 'patch-tensor'),
         *(Claim(f'a ternary {n} costs less than 1 pp', ours, 'ftervit', f'{c}-fp32', -1.0) for c, n in
           (('patch_embed', 'patch embedding'), ('head', 'head'), ('norm', 'LayerNorm'))),
