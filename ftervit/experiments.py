@@ -73,7 +73,7 @@ def experiment_cells(p: Profile) -> dict[str, Cell]:
         Cell('ftervit', 'FTerViT', ('main', *(g for g, c in REFERENCE.items() if c == 'ftervit'))),
         Cell('loss-ce', 'cross-entropy only', ('loss',), both(kl_weight=0.0, ce_weight=1.0)),
         Cell('loss-kl-ce', 'KL + cross-entropy', ('loss',), both(ce_weight=1.0)),
-        *(Cell(f'scale-{m}', f'{m} everywhere', ('scale',), {f'ternary.{c}.method': m for c in ('patch_embed', 'encoder', 'head', 'norm')}) for m in ('absmax', 'twn')),
+        *(Cell(f'scale-{m}', f'{m} everywhere', ('scale',), {f'ternary.{c}.method': m for c in ('patch_embed', 'encoder', 'head', 'norm')}) for m in ('absmax', 'twn', 'twn_kept')),
         Cell('no-rmsnorm', 'no RMSNorm before the products', ('rmsnorm',), {f'ternary.{c}.norm': False for c in ('encoder', 'head')}),
         Cell('patch-tensor', 'patch embedding: one scale', ('patch',), {'ternary.patch_embed.granularity': 'tensor'}),
         *(Cell(f'{c}-{m}', f'{label} {m}', ('components',), {f'ternary.{c}': m}) for c, label in
