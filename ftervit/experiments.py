@@ -320,7 +320,7 @@ class Grid:
                 if group not in c.groups or not (rs := self.rows(c.name)): continue
                 d = self.difference(c.name, reference) or (np.nan,)*3
                 table.append(dict(group=group, cell=c.name, label=c.label, reference=reference, top1_percent=np.mean([r['top1_percent'] for r in rs]),
-                                  difference_pp=d[0], difference_2sigma_pp=d[1], size_mb=rs[0]['bytes']/1e6, seeds=len(rs)))
+                                  difference_pp=d[0], difference_2sigma_pp=d[1], kl=np.mean([r['kl'] for r in rs]), size_mb=rs[0]['bytes']/1e6, seeds=len(rs)))
         return pd.DataFrame(table)
 
     def claims(self) -> pd.DataFrame: return check_claims(self)

@@ -34,9 +34,9 @@ from .training import parse_set
 __all__ = ['LAST', 'TRAIN', 'INPUTS', 'STAGES', 'SECTIONS', 'NOT_MEASURED', 'CLASSES', 'notebook_paths', 'describe_notebook',
            'source_hash', 'is_current', 'NotebookFailed', 'run_notebook', 'reproduce', 'load_results', 'summarise',
            'results_table', 'markdown_table', 'show_results', 'is_published_setting', 'published_table',
-           'show_published', 'analyses_table', 'show_methods', 'show_claims', 'restarts_table', 'record_results',
-           'find_results', 'published_points', 'plot_accuracy_size', 'to_readme', 'readme_text', 'write_readme',
-           'notebook_index', 'publish_models', 'publish', 'main']
+           'show_published', 'analyses_table', 'show_methods', 'show_ablations', 'show_claims', 'restarts_table',
+           'record_results', 'find_results', 'published_points', 'plot_accuracy_size', 'to_readme', 'readme_text',
+           'write_readme', 'notebook_index', 'publish_models', 'publish', 'main']
 
 # %% ../nbs/10_reproduce.ipynb #b9cc0b46
 LAST = '10_reproduce'   # its tables read what all others wrote
@@ -300,7 +300,7 @@ def analyses_table(p: Profile) -> pd.DataFrame:
     t = pd.concat([found('sensitivity', published_shares), found('fidelity', published_fidelity)], ignore_index=True)
     return t.assign(ours=[NOT_MEASURED if pd.isna(v) else v for v in t.ours])
 
-# %% ../nbs/10_reproduce.ipynb #e6e546d9
+# %% ../nbs/10_reproduce.ipynb #29dfc1ef
 def show_methods(table: pd.DataFrame) -> str:
     "The main table of `06_experiments` (`methods.csv`) in Markdown."
     return markdown_table(pd.DataFrame([{
@@ -308,6 +308,15 @@ def show_methods(table: pd.DataFrame) -> str:
         'top-1, %': _with_spread(r.top1_percent, r.top1_std), 'gap to teacher, pp (± 2σ)': '' if r.method == 'fp32' else _with_spread(r.gap_pp, r.gap_2sigma_pp, sign='+'),
         'KL from teacher, nats': '' if r.method == 'fp32' else f'{r.kl:.2g}'}
         for r in table.itertuples()]))
+
+
+def show_ablations(table: pd.DataFrame) -> str:
+    "The ablations of `06_experiments` (`ablations.csv`) in Markdown; a reference comes once."
+    seen = table.drop_duplicates('cell')
+    return markdown_table(pd.DataFrame([{
+        'recipe': r.label, 'against': '' if r.cell == r.reference else labels.get(r.reference, r.reference), 'top-1, %': f'{r.top1_percent:.2f}',
+        'difference, pp (± 2σ)': '' if r.cell == r.reference else _with_spread(r.difference_pp, r.difference_2sigma_pp, sign='+'), 'KL from teacher, nats': f'{r.kl:.2g}', 'size, MB': f'{r.size_mb:.3g}'}
+        for labels in [dict(zip(table.cell, table.label))] for r in seen.itertuples()]))
 
 
 def show_claims(table: pd.DataFrame) -> str:
@@ -337,7 +346,7 @@ def record_results(p: Profile) -> pd.DataFrame:
     spread = restarts.assign(top1=[_with_spread(r.top1_percent, r.top1_percent_std) for r in restarts.itertuples()])
     parts = [f'# {p.name}: {p.description}', f'Means and standard deviations over {len(seeds)} seeds.' if len(seeds) > 1 else 'One seed.', show_results(table),
              'Phase 2 by the phase-1 epoch that it starts from:', markdown_table(spread[['phase1_epochs', 'top1']].set_axis(['phase-1 epochs', 'top-1 after phase 2, %'], axis=1)),
-             *(x for name, text, form in (('methods', 'Every method under one budget:', show_methods), ('claims', "The paper's claims:", show_claims))
+             *(x for name, text, form in (('methods', 'Every method under one budget:', show_methods), ('ablations', 'One ingredient changed at a time:', show_ablations), ('claims', "The paper's claims:", show_claims))
                if (f := p.results_dir/f'{name}.csv').is_file() for x in (text, form(pd.read_csv(f)))),
              'Published, and ours:', show_published(published), 'The analyses, published for ImageNet models, and ours for this profile:', markdown_table(analyses_table(p))]
     with atomic_write(p.results_dir/'tables.md', 'w') as f: f.write('\n\n'.join(s.strip() for s in parts) + '\n')
