@@ -411,7 +411,8 @@ def check_claims(g: Grid) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 # %% ../nbs/06_experiments.ipynb #13efc055
-def show(table: pd.DataFrame) -> str: return table.to_string(index=False, float_format='{:.2f}'.format, na_rep='') if len(table) else '(nothing finished yet)'
+def show(table: pd.DataFrame) -> str:
+    return table.to_string(index=False, float_format='{:.2f}'.format, formatters={'kl': '{:.2g}'.format}, na_rep='') if len(table) else '(nothing finished yet)'
 
 
 def main(argv: list[str] | None = None) -> int:
