@@ -16,7 +16,8 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from pydantic import Field
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from .data import DataConfig, make_loaders
 from .layers import calibrate
@@ -27,7 +28,7 @@ from .training import (EXIT_TIME_UP, EngineConfig, Job, Run, TimeUp, TrainConfig
                               epochs_done, epochs_of, evaluate, evaluation_mode, make_accelerator, minutes_left, parse_set, run_jobs, sizes)
 
 # %% auto #0
-__all__ = ['REFERENCE', 'GridConfig', 'Cell', 'experiment_cells', 'choose_cells', 'cell_profile', 'hits', 'pack_hits',
+__all__ = ['REFERENCE', 'GridConfig', 'Cell', 'experiment_cells', 'choose_cells', 'cell_profile', 'predictions', 'pack_hits',
            'unpack_hits', 'cell_dir', 'cell_settings', 'read_cell', 'training_seconds', 'run_cell', 'locked', 'work',
            'ensure_teachers', 'run_grid', 'Grid', 'Claim', 'paper_claims', 'check_claims', 'show', 'main',
            'evaluate_published']
@@ -71,10 +72,13 @@ def experiment_cells(p: Profile) -> dict[str, Cell]:
         Cell('twn-full', 'TWN, fully ternary', ('main',), {'ternary': dict(preset='twn_full')}),
         Cell('tervit-full', 'TerViT, fully ternary', ('main',), tervit(preset='tervit_full')),
         Cell('ftervit', 'FTerViT', ('main', *(g for g, c in REFERENCE.items() if c == 'ftervit'))),
+        Cell('ftervit-lean', 'FTerViT-lean', ('main', 'scale', 'rmsnorm'), {'ternary': dict(preset='lean')}),
         Cell('loss-ce', 'cross-entropy only', ('loss',), both(kl_weight=0.0, ce_weight=1.0)),
         Cell('loss-kl-ce', 'KL + cross-entropy', ('loss',), both(ce_weight=1.0)),
         *(Cell(f'scale-{m}', f'{m} everywhere', ('scale',), {f'ternary.{c}.method': m for c in ('patch_embed', 'encoder', 'head', 'norm')}) for m in ('absmax', 'twn', 'twn_kept')),
         Cell('no-rmsnorm', 'no RMSNorm before the products', ('rmsnorm',), {f'ternary.{c}.norm': False for c in ('encoder', 'head')}),
+        Cell('ftervit-lean-channel', 'FTerViT-lean, per channel', ('scale', 'rmsnorm'),
+             {'ternary': dict(preset='lean') | dict.fromkeys(('encoder', 'head'), dict(method='twn_kept', norm=False, granularity='channel'))}),
         Cell('patch-tensor', 'patch embedding: one scale', ('patch',), {'ternary.patch_embed.granularity': 'tensor'}),
         *(Cell(f'{c}-{m}', f'{label} {m}', ('components',), {f'ternary.{c}': m}) for c, label in
           (('patch_embed', 'patch embedding'), ('encoder', 'encoder'), ('head', 'head'), ('norm', 'LayerNorm')) for m in ('int8', 'fp32')),
@@ -113,13 +117,13 @@ def cell_profile(p: Profile, cell: Cell) -> Profile:
     for k, v in cell.changes.items(): set_path(d, k, v)
     return Profile.model_validate(d)
 
-# %% ../nbs/06_experiments.ipynb #04281d3f
+# %% ../nbs/06_experiments.ipynb #b9c5beea
 @torch.no_grad()
-def hits(model: nn.Module, loader: Any) -> np.ndarray:
-    "Of each image of `loader`, whether `model` names its class, bool (N,)."
+def predictions(model: nn.Module, loader: Any) -> tuple[Tensor, Tensor]:
+    "Logits (N, C) that `model` gives to all images of `loader`, FP32, and the labels (N,), on the CPU."
     device = next(model.parameters()).device
-    with evaluation_mode(model):
-        return torch.cat([(model(x.to(device)).argmax(-1) == y.to(device)).cpu() for x, y in loader]).numpy()
+    with evaluation_mode(model): rows = [(model(x.to(device)).float().cpu(), y) for x, y in loader]
+    return torch.cat([s for s, _ in rows]), torch.cat([y for _, y in rows])
 
 
 def pack_hits(h: np.ndarray) -> str: return np.packbits(h).tobytes().hex()
@@ -194,10 +198,14 @@ def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, A
     if acc.is_main_process:
         whole = lambda m: make_loaders(run.data['phase1'], m, device=acc.device).val   # all images, by this process alone
         opened = {k: (m if isinstance(m, nn.Module) else load_checkpoint(m).model).to(acc.device) for k, m in models.items()}
-        right = {k: hits(m, whole(m)) for k, m in opened.items()}
+        right, target = {}, predictions(t := load_checkpoint(file).model.to(acc.device), whole(t))[0]
+        for k, m in opened.items():
+            s, y = predictions(m, whole(m))
+            right[k] = (s.argmax(-1) == y).numpy()
+            if k == 'final': kl = F.kl_div(s.log_softmax(-1), target.log_softmax(-1), reduction='none', log_target=True).sum(-1)   # (N,)
         bytes_ = result.pop('teacher_bytes') if cell.name == 'fp32' else result.pop('student_bytes')
         save_json(dict(cell=cell.name, seed=seed, settings=cell_settings(p, cell), n=len(right['final']), top1_percent=100*right['final'].mean(),
-                       teacher_top1_percent=result['teacher']['top1_percent'], agreement_percent=result['agreement_percent'], kl=result['kl'], bytes=bytes_,
+                       teacher_top1_percent=result['teacher']['top1_percent'], agreement_percent=result['agreement_percent'], kl=kl.mean().item(), kl_sem=kl.std().item()/math.sqrt(len(kl)), bytes=bytes_,
                        zeros_percent=result['zeros_percent'], seconds=training_seconds(file.parent, True) if cell.name == 'fp32' else training_seconds(out, False),
                        hits={k: pack_hits(h) for k, h in right.items()}), out/'cell.json')
     acc.wait_for_everyone()
@@ -299,6 +307,13 @@ class Grid:
         variance = d.mean(0).var(ddof=1)/d.shape[1] + (d.mean(1).var(ddof=1)/len(d) if len(d) > 1 else 0)
         return 100*d.mean(), 200*math.sqrt(variance), len(d)
 
+    def kl_difference(self, a: str, b: str) -> tuple[float, float] | None:
+        "Mean KL from the teacher of `a` minus that of `b` in nats over the seeds that both have, and 2 sigma, at most: as if they saw different images; None without one."
+        x, y = ({r['seed']: r for r in self.rows(c)} for c in (a, b))
+        if not (seeds := sorted(x.keys() & y.keys())): return None
+        d, sem2 = [x[s]['kl'] - y[s]['kl'] for s in seeds], np.mean([x[s]['kl_sem']**2 + y[s]['kl_sem']**2 for s in seeds])
+        return np.mean(d), 2*math.sqrt(sem2 + (np.var(d, ddof=1)/len(d) if len(d) > 1 else 0))
+
     def methods(self) -> pd.DataFrame:
         "The main table: one row per finished method."
         table, published = [], _published_gaps()
@@ -380,7 +395,10 @@ def paper_claims(p: Profile) -> list[Claim]:
         Claim('KL alone is better than KL + cross-entropy', ours, 'ftervit', 'loss-kl-ce'),
         Claim('absmean is better than absmax', ours, 'ftervit', 'scale-absmax'),
         Claim("absmean is better than TWN's threshold, all else equal", 'question of this project', 'ftervit', 'scale-twn'),
+        Claim('absmean is better than TWN with the mean of the kept weights as scale', 'question of this project', 'ftervit', 'scale-twn_kept'),
         Claim('an RMSNorm before every product helps', 'question of this project', 'ftervit', 'no-rmsnorm'),
+        *(Claim(f'fully ternary, FTerViT-lean is ahead of {n}', 'question of this project', 'ftervit-lean', c) for c, n in (('ftervit', 'FTerViT'), ('twn-full', 'TWN'), ('tervit-full', 'TerViT'))),
+        Claim('FTerViT-lean is smaller than FTerViT', 'question of this project', 'ftervit-lean', 'ftervit', quantity='bytes'),
         Claim('a scale per channel of the patch embedding is better than one', ours, 'ftervit', 'patch-tensor'),
         *(Claim(f'a ternary {n} costs less than 1 pp', ours, 'ftervit', f'{c}-fp32', -1.0) for c, n in
           (('patch_embed', 'patch embedding'), ('head', 'head'), ('norm', 'LayerNorm'))),
@@ -397,7 +415,7 @@ def paper_claims(p: Profile) -> list[Claim]:
 
 
 def check_claims(g: Grid) -> pd.DataFrame:
-    "Table of claims: measured difference, 2 sigma, threshold, verdict, seeds."
+    "Table of claims: measured difference, 2 sigma, threshold, difference in KL from the teacher (less is nearer), verdict on the first, seeds."
     table = []
     for c in paper_claims(g.p):
         d = None
@@ -405,14 +423,15 @@ def check_claims(g: Grid) -> pd.DataFrame:
         elif c.quantity == 'bytes' and (a := g.rows(c.a)) and (b := g.rows(c.b)): d, threshold = ((b[0]['bytes'] - a[0]['bytes'])/1e6, 0.0, 1), 0.0
         elif c.quantity == 'zeros_percent' and (a := g.rows(c.a)): d, threshold = (-abs(np.mean([r['zeros_percent'] for r in a]) - float(c.b)), 0.0, len(a)), -c.threshold
         unit = 'MB' if c.quantity == 'bytes' else 'pp'
+        kl = g.kl_difference(c.a, c.b) if c.quantity == 'top1_percent' else None
         verdict = 'not tested here' if d is None else 'confirmed' if d[0] - d[1] > threshold else 'not confirmed'
         table.append(dict(claim=c.text, source=c.source, cell=c.a, against=c.b, difference=d[0] if d else np.nan, two_sigma=d[1] if d else np.nan, unit=unit,
-                          at_least=threshold if d else np.nan, verdict=verdict, seeds=d[2] if d else 0))
+                          at_least=threshold if d else np.nan, kl_difference=kl[0] if kl else np.nan, kl_2sigma=kl[1] if kl else np.nan, verdict=verdict, seeds=d[2] if d else 0))
     return pd.DataFrame(table)
 
 # %% ../nbs/06_experiments.ipynb #13efc055
 def show(table: pd.DataFrame) -> str:
-    return table.to_string(index=False, float_format='{:.2f}'.format, formatters={'kl': '{:.2g}'.format}, na_rep='') if len(table) else '(nothing finished yet)'
+    return table.to_string(index=False, float_format='{:.2f}'.format, formatters=dict.fromkeys(('kl', 'kl_difference', 'kl_2sigma'), '{:.2g}'.format), na_rep='') if len(table) else '(nothing finished yet)'
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -323,7 +323,8 @@ def show_claims(table: pd.DataFrame) -> str:
     "The claims of `06_experiments` (`claims.csv`) in Markdown."
     return markdown_table(pd.DataFrame([{
         'claim': r.claim, 'source': r.source, 'difference (± 2σ)': '' if pd.isna(r.difference) else f'{_with_spread(r.difference, r.two_sigma, sign="+")} {r.unit}',
-        'at least': '' if pd.isna(r.at_least) else f'{r.at_least:g}', 'verdict': r.verdict} for r in table.itertuples()]))
+        'at least': '' if pd.isna(r.at_least) else f'{r.at_least:g}', 'verdict': r.verdict,
+        'difference in KL, nats (± 2σ)': '' if pd.isna(r.kl_difference) else f'{r.kl_difference:+.2g} ± {r.kl_2sigma:.1g}'} for r in table.itertuples()]))
 
 # %% ../nbs/10_reproduce.ipynb #c037e94f
 def restarts_table(seeds: list[dict[str, Any]]) -> pd.DataFrame:
