@@ -5,9 +5,10 @@
 # %% ../nbs/10_reproduce.ipynb #02ba6c84
 from __future__ import annotations
 
-import argparse, difflib, hashlib, json, posixpath, re, sys, tempfile, time, warnings
+import argparse, difflib, hashlib, json, os, posixpath, re, sys, tempfile, time, warnings
 from pathlib import Path
 from typing import Any, Callable
+from unittest import mock
 
 import nbformat
 import numpy as np
@@ -25,7 +26,7 @@ from .data import class_words
 from .export import golden_tensors, save_gguf
 from .fidelity import published_fidelity
 from .models import ModelConfig, account, create_model, load_checkpoint, paper_table
-from .profiles import (COLORS, DEFAULT_PROFILE, Profile, atomic_write, load_json, load_profile, project_root, save_figure, save_json,
+from .profiles import (COLORS, DEFAULT_PROFILE, PROFILE_ENV, Profile, atomic_write, load_json, load_profile, project_root, save_figure, save_json,
                               save_table, use_style)
 from .sensitivity import published_shares
 from .training import parse_set
@@ -434,7 +435,8 @@ def to_readme(nb: Any) -> str:
 def readme_text() -> str:
     "What README.md should be: `index.ipynb`, executed. Raises `NotebookFailed` if it cannot be, `FileNotFoundError` for a relative link to nothing."
     source = project_root()/'nbs'/'index.ipynb'
-    with tempfile.TemporaryDirectory() as d:
+    with tempfile.TemporaryDirectory() as d, mock.patch.dict(os.environ):
+        os.environ.pop(PROFILE_ENV, None)   # it shows every profile as it is, also while the tests run
         run_notebook(source, Path(d)/'index.ipynb', {})
         text = to_readme(nbformat.read(Path(d)/'index.ipynb', as_version=4))
     targets = {t.split('#')[0] for t in re.findall(r'\]\(([^)\s]+)\)', text) if not re.match(r'[a-z]+:|#', t)}
