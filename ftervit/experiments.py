@@ -14,9 +14,9 @@ from typing import Any, Iterator, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator
 from pydantic import Field
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .data import DataConfig, make_loaders
@@ -190,7 +190,7 @@ def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, A
         if cell.calibration and acc.is_main_process: save_checkpoint(final, out/'student.safetensors', run.arch, **describe(loaders), metrics=result)
         models = {'final': final}
     else:
-        r = run()
+        r, teacher = run(), load_checkpoint(file).model.to(acc.device)
         result = {k: r[k] for k in ('parameters', 'student_bytes', 'teacher_bytes', 'zeros_percent', 'teacher')} | r['phase2']
         files = {'phase1': 'phase1.safetensors', 'final': 'student.safetensors' if run.restarts else 'phase1.safetensors'}
         for e in run.restarts[:-1]: files |= {f'phase1 at {e}': f'phase1/epochs/{e:04d}.safetensors', f'phase2 from {e}': f'phase2_from_{e:04d}.safetensors'}
@@ -198,7 +198,7 @@ def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, A
     if acc.is_main_process:
         whole = lambda m: make_loaders(run.data['phase1'], m, device=acc.device).val   # all images, by this process alone
         opened = {k: (m if isinstance(m, nn.Module) else load_checkpoint(m).model).to(acc.device) for k, m in models.items()}
-        right, target = {}, predictions(t := load_checkpoint(file).model.to(acc.device), whole(t))[0]
+        right, target = {}, predictions(teacher, whole(teacher))[0]
         for k, m in opened.items():
             s, y = predictions(m, whole(m))
             right[k] = (s.argmax(-1) == y).numpy()

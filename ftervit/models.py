@@ -88,7 +88,7 @@ def _tervit(granularity: str, first_last: str = 'int8', norm: str = 'fp32', enco
 PRESETS: dict[str, dict[str, Any]] = {
     'ftervit': {},
     'published': dict(linear_bias='inert'),
-    'lean': dict.fromkeys(('patch_embed', 'norm'), dict(method='twn_kept')) | dict.fromkeys(('encoder', 'head'), dict(method='twn_kept', norm=False)),
+    'lean': dict.fromkeys(('patch_embed', 'norm'), dict(method='twn_kept')) | dict.fromkeys(('encoder', 'head'), dict(method='twn_kept', norm=False)),   # no RMSNorm
     'vit158b': dict(patch_embed='fp32', head='fp32', norm='fp32'),                                   # encoder linears only
     'twn': _tervit('tensor'),
     'tervit': _tervit('channel'),
