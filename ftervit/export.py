@@ -95,7 +95,7 @@ def _check_layers(model: nn.Module) -> None:
         if isinstance(m, (QuantLinear, QuantConv2d)): _need(m.act.method == 'symmetric', f"the activations of {name} are {m.act.method}, not symmetric")
         if isinstance(m, QuantLinear):
             _need(m.method != 'int8' and m.granularity == 'tensor', f"{name} is {m.method} per {m.granularity}, not ternary per tensor")
-            _need(m.norm is not None and m.norm.eps == 1e-5, f"{name} has no RMSNorm with eps 1e-5")
+            _need(m.norm is None or m.norm.eps == 1e-5, f"the RMSNorm of {name} has an eps other than 1e-5")
         elif isinstance(m, QuantLayerNorm):
             _need(m.method != 'int8' and m.weight is not None and m.bias is not None, f"{name} is {m.method}, or lacks a weight or bias; both must be ternary")
         elif isinstance(m, QuantConv2d):
@@ -137,7 +137,8 @@ def deployed(model: nn.Module) -> nn.Module:
 
 # %% ../nbs/08_export.ipynb #a5555320
 def _linear(name: str, m: QuantLinear, packing: Packing) -> dict[str, np.ndarray]:
-    out = {f'{name}.weight': pack(m.codes()['weight'].codes.cpu().numpy(), packing), f'{name}.norm.weight': to_half(m.norm.weight, f'{name}.norm.weight').numpy()}
+    out = {f'{name}.weight': pack(m.codes()['weight'].codes.cpu().numpy(), packing)}
+    if m.norm is not None: out[f'{name}.norm.weight'] = to_half(m.norm.weight, f'{name}.norm.weight').numpy()
     if m.bias_used: out[f'{name}.bias'] = to_half(m.bias, f'{name}.bias').numpy()
     return out
 

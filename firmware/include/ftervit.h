@@ -54,11 +54,11 @@ typedef struct {
     ftv_packing packing;
 } ftv_matrix;
 
-/* y = (int8 codes of RMSNorm(x)) . codes^T * scales + bias */
+/* y = (int8 codes of x, or of RMSNorm(x)) . codes^T * scales + bias */
 typedef struct {
     ftv_matrix weight;
     float scale;
-    const uint8_t *norm; /* binary16 [cols]: the RMSNorm's weight */
+    const uint8_t *norm; /* binary16 [cols]: the RMSNorm's weight; or NULL: x is quantised as it is */
     const uint8_t *bias; /* binary16 [rows], or NULL: none is added */
 } ftv_linear;
 

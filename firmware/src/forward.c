@@ -168,7 +168,7 @@ static float *expand_codes(float **at, const ftv_matrix *w, int row, float scale
 typedef struct {
     const ftv_linear *layer;
     const float *gain, *shift;     /* LayerNorm before the RMSNorm; NULL: none */
-    const float *norm, *bias, *ls; /* RMSNorm weight, linear bias, LayerScale */
+    const float *norm, *bias, *ls; /* RMSNorm weight, linear bias, LayerScale; NULL: none */
     bool gelu;                     /* before the RMSNorm */
 } linear_op;
 
@@ -191,7 +191,11 @@ static void run_linear(const ftv_session *s, const linear_op *op, float *in, siz
         }
         if (op->gelu)
             for (int i = 0; i < n; i++) k->gelu(rows_in + (size_t)i * stride, cols);
-        k->rms_quantize(codes + (size_t)t * (size_t)cols, scales + t, rows_in, stride, op->norm, n, cols);
+        int8_t *q = codes + (size_t)t * (size_t)cols;
+        if (op->norm)
+            k->rms_quantize(q, scales + t, rows_in, stride, op->norm, n, cols);
+        else
+            for (int i = 0; i < n; i++) scales[t + i] = k->quantize(q + (size_t)i * (size_t)cols, rows_in + (size_t)i * stride, cols);
     }
     k->linear(out, out_stride, codes, (size_t)cols, scales, &op->layer->weight, op->layer->scale, op->bias, tokens,
               scratch_of(s, worker));

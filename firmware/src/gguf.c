@@ -207,3 +207,17 @@ bool ftv_gguf_tensor(const ftv_gguf *g, const char *name, ftv_tensor *t) {
     }
     return false;
 }
+
+uint64_t ftv_gguf_count(const ftv_gguf *g, const char *prefix) {
+    cursor c = {g->data, g->tensors_at, g->bytes, false};
+    const size_t length = strlen(prefix);
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < g->tensors; i++) {
+        size_t n;
+        const uint8_t *k;
+        ftv_tensor t;
+        if (!take_tensor(g, &c, &k, &n, &t)) break;
+        count += n >= length && memcmp(k, prefix, length) == 0;
+    }
+    return count;
+}

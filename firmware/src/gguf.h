@@ -54,6 +54,9 @@ ftv_status ftv_gguf_open(ftv_gguf *g, const void *data, size_t bytes, char *erro
 bool ftv_gguf_value(const ftv_gguf *g, const char *key, ftv_value *v);
 bool ftv_gguf_tensor(const ftv_gguf *g, const char *name, ftv_tensor *t);
 
+/* Tensors whose name starts with `prefix`. */
+uint64_t ftv_gguf_count(const ftv_gguf *g, const char *prefix);
+
 /* Formats into g->error unless that already says something, and returns `status`. */
 ftv_status ftv_gguf_fail(const ftv_gguf *g, ftv_status status, const char *format, ...)
 #ifdef __GNUC__

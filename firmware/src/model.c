@@ -12,6 +12,7 @@ typedef struct {
     ftv_gguf g;
     ftv_model *m;
     ftv_status status;
+    uint64_t tensors; /* read so far */
 } reader;
 
 #define FAIL(r, code, ...) ((r)->status = (r)->status ? (r)->status : ftv_gguf_fail(&(r)->g, code, __VA_ARGS__))
@@ -95,6 +96,7 @@ static const uint8_t *read_tensor(reader *r, const char *name, uint32_t type, si
                  (unsigned long long)shape[i]);
             return NULL;
         }
+    r->tensors++;
     return t.data;
 }
 
@@ -106,6 +108,12 @@ static const uint8_t *read_f16(reader *r, const char *name, size_t rows, size_t 
             return NULL;
         }
     return p;
+}
+
+/* NULL when the file has no such vector */
+static const uint8_t *read_optional_f16(reader *r, const char *name, int n) {
+    ftv_tensor t;
+    return ftv_gguf_tensor(&r->g, name, &t) ? read_f16(r, name, 0, (size_t)n) : NULL;
 }
 
 static const uint8_t *read_f32(reader *r, const char *name, size_t n) {
@@ -140,10 +148,9 @@ static const char *join(char *buffer, const char *prefix, const char *suffix) {
 
 static void read_linear(reader *r, ftv_linear *l, const char *prefix, int rows, int cols) {
     char name[64];
-    ftv_tensor t;
     l->weight = read_codes(r, join(name, prefix, ".weight"), rows, 0, cols);
-    l->norm = read_f16(r, join(name, prefix, ".norm.weight"), 0, (size_t)cols);
-    l->bias = ftv_gguf_tensor(&r->g, join(name, prefix, ".bias"), &t) ? read_f16(r, name, 0, (size_t)rows) : NULL;
+    l->norm = read_optional_f16(r, join(name, prefix, ".norm.weight"), cols);
+    l->bias = read_optional_f16(r, join(name, prefix, ".bias"), rows);
 }
 
 static void read_layer_norm(reader *r, ftv_layer_norm *n, const char *name) {
@@ -153,7 +160,6 @@ static void read_layer_norm(reader *r, ftv_layer_norm *n, const char *name) {
 static void read_block(reader *r, ftv_block *b, int index) {
     const int d = r->m->embed_dim, h = r->m->mlp_dim;
     char prefix[32], name[64];
-    ftv_tensor t;
     snprintf(prefix, sizeof prefix, "blocks.%d.", index);
     const uint8_t *s = read_f32(r, join(name, prefix, "scales"), 8);
     read_layer_norm(r, &b->norm1, join(name, prefix, "norm1"));
@@ -162,8 +168,8 @@ static void read_block(reader *r, ftv_block *b, int index) {
     read_linear(r, &b->proj, join(name, prefix, "attn.proj"), d, d);
     read_linear(r, &b->fc1, join(name, prefix, "mlp.fc1"), h, d);
     read_linear(r, &b->fc2, join(name, prefix, "mlp.fc2"), d, h);
-    b->ls1 = ftv_gguf_tensor(&r->g, join(name, prefix, "ls1.gamma"), &t) ? read_f16(r, name, 0, (size_t)d) : NULL;
-    b->ls2 = ftv_gguf_tensor(&r->g, join(name, prefix, "ls2.gamma"), &t) ? read_f16(r, name, 0, (size_t)d) : NULL;
+    b->ls1 = read_optional_f16(r, join(name, prefix, "ls1.gamma"), d);
+    b->ls2 = read_optional_f16(r, join(name, prefix, "ls2.gamma"), d);
     if (r->status) return;
     b->norm1.scale = ftv_load_f32(s);
     b->norm1.bias_scale = ftv_load_f32(s + 4);
@@ -238,6 +244,14 @@ static void read_class_names(reader *r) {
         r->m->class_names = v.value;
 }
 
+/* A tensor that nobody reads is one with a damaged name, or of an engine yet to come: the answers would be wrong without it. */
+static void verify_tensors(reader *r) {
+    const uint64_t known = r->tensors + ftv_gguf_count(&r->g, "golden.");
+    if (!r->status && known != r->g.tensors)
+        FAIL(r, FTV_ERR_FORMAT, "%llu of %llu tensors have names unknown here: a newer format, or damaged?",
+             (unsigned long long)(r->g.tensors - known), (unsigned long long)r->g.tensors);
+}
+
 static void verify_checksum(reader *r) {
     ftv_value v;
     if (!read_key(r, "ftervit.checksum", GGUF_U32, &v)) return;
@@ -272,6 +286,7 @@ ftv_status ftv_open(ftv_model *m, const void *data, size_t bytes) {
     m->pos_embed = read_f16(&r, "pos_embed", (size_t)m->tokens, d);
     for (int i = 0; i < m->depth && !r.status; i++) read_block(&r, &m->blocks[i], i);
     if (!r.status) read_head(&r);
+    verify_tensors(&r);
     read_class_names(&r);
     return r.status;
 }

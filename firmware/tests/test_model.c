@@ -99,6 +99,8 @@ int main(void) {
         refused(d, n, FTV_ERR_UNSUPPORTED, "general.architecture", "a file of another project");
     FRESH, find(d, n, "blocks.1.mlp.fc2.weight")[7] = '7',
                       refused(d, n, FTV_ERR_FORMAT, "blocks.1.mlp.fc2.weight is missing", "a missing tensor");
+    FRESH, find(d, n, "blocks.1.mlp.fc2.norm.weight")[7] = '7',
+                      refused(d, n, FTV_ERR_FORMAT, "1 of ", "an optional tensor under a name nobody asks for");
     /* right checksum, wrong contents */
     ftv_tensor t;
     ftv_value v;
