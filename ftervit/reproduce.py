@@ -23,7 +23,8 @@ from tqdm.auto import tqdm
 
 import ftervit
 from .data import class_words
-from .export import golden_tensors, save_gguf
+from .experiments import cell_dir, choose_cells
+from .export import architecture, golden_tensors, save_gguf
 from .fidelity import published_fidelity
 from .models import ModelConfig, account, create_model, load_checkpoint, paper_table
 from .profiles import (COLORS, DEFAULT_PROFILE, PROFILE_ENV, Profile, atomic_write, load_json, load_profile, project_root, save_figure, save_json,
@@ -468,7 +469,7 @@ def notebook_index(profile: str = DEFAULT_PROFILE) -> str:
                      'again': f'`ftervit-reproduce --only {f.stem}`' if products else ''})
     return markdown_table(pd.DataFrame(rows))
 
-# %% ../nbs/10_reproduce.ipynb #da5c06f1
+# %% ../nbs/10_reproduce.ipynb #40fd2761
 def _publishable(output: Any, notebook: str) -> bool:
     "Whether a cell's output belongs into a committed notebook. Raises `ValueError` for one that names this machine's folders."
     if output.get('name') == 'stderr' or 'application/vnd.jupyter.widget-view+json' in output.get('data', {}): return False
@@ -479,17 +480,27 @@ def _publishable(output: Any, notebook: str) -> bool:
 def publish_models(p: Profile) -> list[Path]:
     """Copy teacher and student of the first seed of the run of `p` into `data/models/<name>`, the student also as a model file; returns the files.
 
-    The model file tests an engine on a picture of noise. Raises `FileNotFoundError` if the run is not there, `ValueError` for a student that the engine cannot run.
+    Of the other methods (`06_experiments`), the model files of the students that the engine runs. A model file tests an engine on a picture of noise. Raises `FileNotFoundError` if the run is not there, `ValueError` for a student that the engine cannot run.
     """
     files, folder = [], project_root()/'data'/'models'/p.name
     for name in ('teacher', 'student'):
         model = p.run_dir/f'seed{p.seeds[0]}'/f'{name}.safetensors'
         with atomic_write(folder/model.name) as out: out.write(model.read_bytes())
         files.append(folder/model.name)
-    student, meta = load_checkpoint(files[-1])
-    channels, size, _ = meta['data']['input_size']
-    noise = np.random.default_rng(0).integers(0, 256, (size, size, channels), dtype=np.uint8)
-    return [*files, save_gguf(student, folder/'student.gguf', preprocessing=meta['data'], class_names=class_words(meta['classes']), golden=golden_tensors(student, noise, meta['data']))]
+
+    def export(checkpoint: Path, name: str) -> None:
+        student, meta = load_checkpoint(checkpoint)
+        channels, size, _ = meta['data']['input_size']
+        noise = np.random.default_rng(0).integers(0, 256, (size, size, channels), dtype=np.uint8)
+        files.append(save_gguf(student, folder/f'{name}.gguf', preprocessing=meta['data'], class_names=class_words(meta['classes']), golden=golden_tensors(student, noise, meta['data'])))
+    export(files[-1], 'student')
+    for cell in choose_cells(p, ['main']):
+        other = cell_dir(p, cell, p.seeds[0])/'student.safetensors'
+        if cell.name == 'ftervit' or not other.is_file(): continue
+        try: architecture(load_checkpoint(other).model)
+        except ValueError: continue
+        export(other, cell.name)
+    return files
 
 
 def publish(p: Profile) -> None:
