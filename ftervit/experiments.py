@@ -398,6 +398,8 @@ def paper_claims(p: Profile) -> list[Claim]:
         Claim('absmean is better than TWN with the mean of the kept weights as scale', 'question of this project', 'ftervit', 'scale-twn_kept'),
         Claim('an RMSNorm before every product helps', 'question of this project', 'ftervit', 'no-rmsnorm'),
         *(Claim(f'fully ternary, FTerViT-lean is ahead of {n}', 'question of this project', 'ftervit-lean', c) for c, n in (('ftervit', 'FTerViT'), ('twn-full', 'TWN'), ('tervit-full', 'TerViT'))),
+        *(Claim(f'{label} is smaller than {n}, fully ternary', 'question of this project', cell, c, quantity='bytes')
+          for cell, label in (('ftervit', 'FTerViT'), ('ftervit-lean', 'FTerViT-lean')) for c, n in (('twn-full', 'TWN'), ('tervit-full', 'TerViT'))),
         Claim('FTerViT-lean is smaller than FTerViT', 'question of this project', 'ftervit-lean', 'ftervit', quantity='bytes'),
         Claim('a scale per channel of the patch embedding is better than one', ours, 'ftervit', 'patch-tensor'),
         *(Claim(f'a ternary {n} costs less than 1 pp', ours, 'ftervit', f'{c}-fp32', -1.0) for c, n in
