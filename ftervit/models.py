@@ -93,6 +93,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     'twn': _tervit('tensor'),
     'tervit': _tervit('channel'),
     'twn_full': _tervit('tensor', first_last='twn', norm='twn'),          # nothing left in FP32 or int8, as FTerViT
+    'twn_kept_full': _tervit('tensor', first_last='twn_kept', norm='twn_kept', encoder='twn_kept'),   # with the scale of Li and Liu's TWN
     'tervit_full': _tervit('channel', first_last='twn', norm='twn'),
     'int8': _tervit('channel', encoder='int8'),                           # TerViT's first stage
     'ptq': _tervit('channel', encoder='int8', act='static'),              # to be calibrated, not trained

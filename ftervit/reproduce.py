@@ -306,7 +306,7 @@ def analyses_table(p: Profile) -> pd.DataFrame:
 def show_methods(table: pd.DataFrame) -> str:
     "The main table of `06_experiments` (`methods.csv`) in Markdown."
     return markdown_table(pd.DataFrame([{
-        'method': r.label, 'bits: encoder weights / activations': r.weights_activations, 'bits: patch / head / norm': r.patch_head_norm, 'size, MB': f'{r.size_mb:.3g}',
+        'method': r.label, 'bits: encoder weights / activations': r.weights_activations, 'bits: patch / head / norm': r.patch_head_norm, 'attention': r.attention, 'size, MB': f'{r.size_mb:.3g}',
         'top-1, %': _with_spread(r.top1_percent, r.top1_std), 'gap to teacher, pp (± 2σ)': '' if r.method == 'fp32' else _with_spread(r.gap_pp, r.gap_2sigma_pp, sign='+'),
         'KL from teacher, nats': '' if r.method == 'fp32' else f'{r.kl:.2g}'}
         for r in table.itertuples()]))

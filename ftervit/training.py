@@ -5,7 +5,7 @@
 # %% ../nbs/05_training.ipynb #e7284916
 from __future__ import annotations
 
-import argparse, json, math, os, statistics, subprocess, sys, time
+import argparse, copy, json, math, os, statistics, subprocess, sys, time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -379,7 +379,7 @@ class Run:
         results['restarts'] = {}
         for e in self.restarts:
             student = set_mode(load_checkpoint(self.out/'phase1'/'epochs'/f'{e:04d}.safetensors').model, 'train').to(self.acc.device)
-            before = evaluate(student, self.loaders('phase2', student).val, accelerator=self.acc)['top1_percent']
+            before = evaluate(round_leftovers(copy.deepcopy(student)), self.loaders('phase2', student).val, accelerator=self.acc)['top1_percent']
             after = self.stage('phase2', student, 'student' if e == self.restarts[-1] else f'phase2_from_{e:04d}', teacher)
             results['restarts'][str(e)] = after | dict(before_percent=before)
         results['phase2'] = results['restarts'][str(self.restarts[-1])] if self.restarts else results['phase1']
