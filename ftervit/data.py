@@ -488,8 +488,8 @@ class EvalLoader:
         for b in map(torch.from_numpy, self.batches): yield (images[b].float() - mean)/std, labels[b]
 
     def sample(self, images: int, batch_size: int, seed: int = 0) -> EvalLoader:
-        "A loader of `images` validation images drawn once by `seed` (all, if there are no more), in batches of `batch_size`."
-        index = np.sort(np.random.default_rng(seed).permutation(self.n)[:images])
+        "A loader of `images` validation images drawn once by `seed` (all, if there are no more), in the order drawn, in batches of `batch_size`."
+        index = np.random.default_rng(seed).permutation(self.n)[:images]
         return EvalLoader(self.source, replace(self.plan, cfg=self.plan.cfg.model_copy(update=dict(eval_batch_size=batch_size))), index)
 
     @cached_property
