@@ -196,7 +196,7 @@ static void test_damaged_golden(const void *file, size_t bytes) {
     if (ftv_gguf_tensor(&g.file, "golden.logits", &t)) {
         uint8_t *logits = copy + (t.data - copy);
         const float wrong = 1e6f;
-        memcpy(logits, &wrong, 4);
+        memcpy(logits + 4, &wrong, 4);
         const uint8_t *from = copy + g.file.data_at;
         ftv_value v;
         const uint32_t crc = ftv_crc32(0, from, bytes - g.file.data_at);
@@ -204,7 +204,7 @@ static void test_damaged_golden(const void *file, size_t bytes) {
         memcpy(copy + (v.value - copy), &crc, 4);
         ftv_app_start(&app, &full, copy, bytes, NULL);
         const char *r = command("selftest");
-        CHECK(m.errors == 1 && strstr(r, "golden golden.logits wrong 1e+06 1e+06 0 ") && strstr(r, " 49742400\n") &&
+        CHECK(m.errors == 1 && strstr(r, "golden golden.logits wrong 1e+06 1e+06 1 ") && strstr(r, " 49742400\n") &&
                   strstr(r, "wrong 1\n") && strstr(r, "failed: 1 of "),
               "a damaged golden tensor: %s", r);
         ftv_app_stop(&app);
