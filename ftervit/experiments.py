@@ -25,7 +25,7 @@ from .models import PUBLISHED_MODELS, ModelConfig, TernaryConfig, load_checkpoin
 from .profiles import (COLORS, DEFAULT_PROFILE, NEUTRAL, Config, Profile, load_json, load_profile, save_figure, save_json, save_table, set_path,
                               use_style)
 from .training import (EXIT_TIME_UP, EngineConfig, Job, Run, TimeUp, TrainConfig, as_options, check_settings, cpu_slots, describe, engine_overrides,
-                              epochs_done, epochs_of, evaluate, evaluation_mode, make_accelerator, minutes_left, parse_set, run_jobs, sizes)
+                              epochs_done, epochs_of, evaluate, evaluation_mode, make_accelerator, minutes_left, parse_set, run_jobs, sizes, teacher_file)
 
 # %% auto #0
 __all__ = ['REFERENCE', 'GridConfig', 'Cell', 'experiment_cells', 'choose_cells', 'cell_profile', 'predictions', 'pack_hits',
@@ -39,6 +39,7 @@ class GridConfig(Config):
     cells: list[str] = ['main']                     # names, groups or patterns of the cells that the notebook runs
     calibration_images: int = Field(512, ge=1)      # training images that post-training quantization sees
     percentile: float = Field(99.99, gt=50, lt=100) # of `percentile`; unstated
+    extra: dict[str, dict[str, Any]] = {}           # cells of the profile's own, group `extra`: name -> changes, e.g. {'mild': {'phase1.lr': 1.0e-4}}
     target_gap_pp: float = 2.0                      # how far below its teacher the fully ternary student may be, in percentage points
 
 
@@ -93,6 +94,7 @@ def experiment_cells(p: Profile) -> dict[str, Cell]:
         *(Cell(f'tervit-split-{n}', f'TerViT, {n*50}/{300 - n*50} epochs', ('progressive',), tervit(n/6)) for n in (2, 3, 4)),
         Cell('tervit-scratch', 'TerViT, from scratch, not progressive', ('progressive',), {'ternary': dict(preset='tervit'), 'phase1.init': 'scratch'}),
     ]
+    rows += [Cell(name, name.replace('-', ' '), ('extra',), changes) for name, changes in GridConfig.model_validate(p.experiments).extra.items()]
     return {c.name: c if c.name == 'ftervit' else c._replace(changes={'restarts': []} | c.changes) for c in rows}
 
 
@@ -124,7 +126,7 @@ def cell_profile(p: Profile, cell: Cell) -> Profile:
 def predictions(model: nn.Module, loader: Any) -> tuple[Tensor, Tensor]:
     "Logits (N, C) that `model` gives to all images of `loader`, FP32, and the labels (N,), on the CPU."
     device = next(model.parameters()).device
-    with evaluation_mode(model): rows = [(model(x.to(device)).float().cpu(), y) for x, y in loader]
+    with evaluation_mode(model): rows = [(model(x.to(device)).float().cpu(), y.cpu()) for x, y in loader]
     return torch.cat([s for s, _ in rows]), torch.cat([y for _, y in rows])
 
 
@@ -182,7 +184,7 @@ def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, A
     Needs the seed's teacher (`runs/<profile>/seed<k>/teacher.safetensors`). Raises what a run raises.
     """
     if (done := read_cell(p, cell, seed)) is not None: return done
-    out, file = cell_dir(p, cell, seed), p.run_dir/f'seed{seed}'/'teacher.safetensors'
+    out, file = cell_dir(p, cell, seed), teacher_file(p, seed)
     run = Run(cell_profile(p, cell), seed, out, acc, None if cell.name == 'ftervit' else file)
     if cell.name == 'fp32' or cell.calibration:
         teacher = load_checkpoint(file).model.to(acc.device)
@@ -240,7 +242,7 @@ def work(p: Profile, jobs: list[tuple[Cell, int]], acc: Accelerator) -> dict[str
 
 def ensure_teachers(p: Profile, acc: Accelerator) -> None:
     "Train the teachers of all seeds, as far as they are not."
-    for seed in p.seeds:
+    for seed in dict.fromkeys(int(teacher_file(p, s).parent.name.removeprefix('seed')) for s in p.seeds):
         if acc.num_processes > 1: Run(p, seed, accelerator=acc).teacher(); acc.wait_for_everyone(); continue
         with locked(p.run_dir/f'seed{seed}'/'.teacher', wait=True): Run(p, seed, accelerator=acc).teacher()
 
