@@ -34,13 +34,14 @@ def reduce_dims(x: Tensor, granularity: Granularity) -> tuple[int, ...]:
     """Dimensions of `x` over which one scale is shared.
 
     `tensor`: all; `channel`: all but the first; `token`: the last; `map`: the last two (one scale per image and channel).
-    Raises `ValueError` for an empty tensor, an unknown granularity, or too few dimensions.
+    Raises `ValueError` for a group without elements, an unknown granularity, or too few dimensions.
     """
-    if x.numel() == 0: raise ValueError(f"cannot quantise an empty tensor of shape {tuple(x.shape)}")
     need = dict(tensor=0, channel=2, token=1, map=2).get(granularity)
     if need is None: raise ValueError(f"granularity {granularity!r}: choose tensor, channel, token or map")
     if x.ndim < need: raise ValueError(f"granularity {granularity!r} needs {need} dimensions, got shape {tuple(x.shape)}")
-    return dict(tensor=tuple(range(x.ndim)), channel=tuple(range(1, x.ndim)), token=(-1,), map=(-2, -1))[granularity]
+    dims = dict(tensor=tuple(range(x.ndim)), channel=tuple(range(1, x.ndim)), token=(-1,), map=(-2, -1))[granularity]
+    if 0 in (x.shape[d] for d in dims): raise ValueError(f"cannot quantise an empty tensor of shape {tuple(x.shape)}")
+    return dims
 
 # %% ../nbs/00_quantizers.ipynb #bae32700
 TernaryMethod = Literal['absmean', 'absmax', 'twn', 'twn_kept']
@@ -114,7 +115,7 @@ def int8_asymmetric(x: Tensor,                             # activations, floati
     x = _real(x)
     dims = reduce_dims(x, granularity)
     if limits is None: low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
-    else: low, high = (limits.to(x.dtype) + 0*x.abs().amax()).view(2, *[1]*x.ndim)
+    else: low, high = (limits.to(x.dtype) + (0*x.abs().amax() if x.numel() else 0)).view(2, *[1]*x.ndim)
     low, high = low.clamp(max=0), high.clamp(min=0)
     scale = (high - low).clamp(min=EPS) / 255
     zero = (low / scale).round_().nan_to_num_(0, 0, 0).neg_() - 128
