@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from timm.layers import Attention
+from timm.layers import Attention, RmsNorm
 from timm.models.swin_transformer import WindowAttention
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -21,7 +21,7 @@ from .quantizers import EPS, Affine, Granularity, Quantized, TernaryMethod, fake
 # %% auto #0
 __all__ = ['ActMethod', 'WeightMethod', 'ForwardMode', 'QUANT_ATTENTION', 'CalibrationMethod', 'int_matmul',
            'quantize_activation', 'ActQuant', 'quantize_weight', 'QuantLayer', 'set_mode', 'QuantLinear',
-           'TernaryBitLinear', 'QuantConv2d', 'TernaryBitConv2d', 'QuantLayerNorm', 'TernaryLayerNorm',
+           'TernaryBitLinear', 'QuantConv2d', 'TernaryBitConv2d', 'QuantLayerNorm', 'QuantRmsNorm', 'TernaryLayerNorm',
            'quantized_matmul', 'QuantAttention', 'QuantWindowAttention', 'calibrate']
 
 # %% ../nbs/01_layers.ipynb #5a3fa274
@@ -266,7 +266,7 @@ class QuantLinear(QuantLayer, nn.Linear):
 
 
 class TernaryBitLinear(QuantLinear):
-    "FTerViT's linear layer (section 1): absmean per tensor, RMSNorm first."
+    "FTerViT's linear layer (FTerViT, arXiv 2605.21171): absmean per tensor, RMSNorm first."
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None, *,
                  method: TernaryMethod = 'absmean', norm: bool = True, **kwargs):
         super().__init__(in_features, out_features, bias, device, dtype, method=method, norm=norm, **kwargs)
@@ -330,7 +330,7 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
 
 
 class TernaryBitConv2d(QuantConv2d):
-    "FTerViT's patch embedding (section 1): absmean per output channel, learnable channel scale."
+    "FTerViT's patch embedding (FTerViT, arXiv 2605.21171): absmean per output channel, learnable channel scale."
     def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
                  bias: bool = True, padding_mode: str = 'zeros', device=None, dtype=None, *,
                  method: TernaryMethod = 'absmean', channel_scale: bool = True, **kwargs):
@@ -361,8 +361,26 @@ class QuantLayerNorm(QuantLayer, nn.LayerNorm):
         return new.train(m.training)
 
 
+class QuantRmsNorm(QuantLayer, nn.RMSNorm):
+    "timm's `RmsNorm` (or `nn.RMSNorm`) with a quantised scale, likewise; it has no shift."
+    published_form = ('absmean', 'tensor')
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.mode == 'train': weight = fake_quantize(self.weight, quantize_weight, self.method, 'tensor')
+        else: weight = self.codes()['weight'].dequantize()
+        return _like(F.rms_norm(_full(x), self.normalized_shape, weight, self.eps), x)
+
+    @classmethod
+    def from_float(cls, m: RmsNorm | nn.RMSNorm, *, method: WeightMethod) -> QuantRmsNorm:
+        "A quantised layer that shares the parameter of the FP32 layer `m`."
+        new = cls(m.normalized_shape, m.eps, device='meta')
+        new._init_quant(method, 'tensor')
+        new.weight = m.weight
+        return new.train(m.training)
+
+
 class TernaryLayerNorm(QuantLayerNorm):
-    "FTerViT's LayerNorm (section 1): scale and shift ternary by absmean, one quantisation scale each."
+    "FTerViT's LayerNorm (FTerViT, arXiv 2605.21171): scale and shift ternary by absmean, one quantisation scale each."
     def __init__(self, normalized_shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, device=None, dtype=None, *,
                  method: TernaryMethod = 'absmean'):
         super().__init__(normalized_shape, eps, elementwise_affine, bias, device, dtype, method=method)

@@ -27,7 +27,7 @@ class Quantized(NamedTuple):
 
 # %% ../nbs/00_quantizers.ipynb #3dc29f87
 Granularity = Literal['tensor', 'channel', 'token', 'map']
-EPS = 1e-5   # floor of every scale's numerator (section 1): a tensor of zeros gets codes 0 and a finite scale
+EPS = 1e-5   # floor of every scale's numerator (FTerViT, arXiv 2605.21171): a tensor of zeros gets codes 0 and a finite scale
 
 
 def reduce_dims(x: Tensor, granularity: Granularity) -> tuple[int, ...]:
@@ -45,7 +45,7 @@ def reduce_dims(x: Tensor, granularity: Granularity) -> tuple[int, ...]:
 
 # %% ../nbs/00_quantizers.ipynb #bae32700
 TernaryMethod = Literal['absmean', 'absmax', 'twn', 'twn_kept']
-TWN_THRESHOLD = 0.7   # Li and Liu 2016, eq. 6
+TWN_THRESHOLD = 0.7   # Li and Liu, arXiv 1605.04711, eq. 6
 
 
 def _real(x: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def ternary(w: Tensor,                              # weights, any shape, floati
             method: TernaryMethod = 'absmean',      # how scale and threshold are chosen
             granularity: Granularity = 'tensor'     # who shares a scale
            ) -> Quantized:
-    """Codes in {-1, 0, +1} and their scale (section 1; `twn`: section 7).
+    """Codes in {-1, 0, +1} and their scale (`absmean`: FTerViT, arXiv 2605.21171; `twn`: TerViT, arXiv 2201.08050).
 
     Rounds half to even. A group of zeros gives codes 0 and the scale `EPS`. A group with NaN or infinity gives codes 0
     and a non-finite scale, so that its fake-quantised values are all NaN: visible at once, identical in both forms.
@@ -83,7 +83,7 @@ def ternary(w: Tensor,                              # weights, any shape, floati
 def int8_symmetric(x: Tensor,                            # activations or weights, floating point
                    granularity: Granularity = 'token'    # who shares a scale
                   ) -> Quantized:
-    """Codes in [-127, 127] and their scale max|x| / 127, the maximum floored at `EPS` (section 1).
+    """Codes in [-127, 127] and their scale max|x| / 127, the maximum floored at `EPS` (FTerViT, arXiv 2605.21171).
 
     Rounds half to even. NaN and infinity: as `ternary`, the whole group dequantises to NaN.
     """
@@ -107,7 +107,7 @@ def int8_asymmetric(x: Tensor,                             # activations, floati
                     granularity: Granularity = 'token',    # who shares a range
                     limits: Tensor | None = None           # FP32 (2,): the range (low, high) of all groups; None: each group's own
                    ) -> Affine:
-    """Codes in [-128, 127], scale (high - low)/255 with the width floored at `EPS`, zero point (section 7).
+    """Codes in [-128, 127], scale (high - low)/255 with the width floored at `EPS`, zero point (TerViT, arXiv 2201.08050).
 
     The range is widened to hold zero. Rounds half to even; values outside of the range take its ends. NaN and infinity: as `ternary`,
     the whole group dequantises to NaN; with given limits, the whole tensor.
@@ -134,6 +134,6 @@ def fake_quantize(x: Tensor,                          # tensor to quantise, any 
                   quantizer: Callable[..., Quantized | Affine], # `ternary`, `int8_symmetric`, ...
                   *args, **kwargs                     # passed on to the quantizer
                  ) -> Tensor:
-    "`quantizer(x).dequantize()` exactly, in FP32, with the identity as gradient (section 1)."
+    "`quantizer(x).dequantize()` exactly, in FP32, with the identity as gradient (Bengio et al., arXiv 1308.3432)."
     with torch.no_grad(): q = quantizer(x, *args, **kwargs)
     return _StraightThrough.apply(x, *q)
