@@ -182,12 +182,13 @@ class _BitLinear(torch.autograd.Function):
         z = z[0] if z else None
         y = int_matmul(q, codes)
         if z is not None: y -= z * codes.sum(1, dtype=torch.int32)
-        y = y.to(s.dtype).mul_(s * scale.reshape(-1))
+        shape = x.shape[:-1]   # from here on no view of another tensor: callers may write into the result
+        y = y.reshape(*shape, len(codes)).to(s.dtype).mul_(s.expand(len(q), 1).reshape(*shape, 1) * scale.reshape(-1))
         if bias is not None: y += bias
         ctx.save_for_backward(x2 if rstd is not None else None, norm_weight, rstd, q, s, z, codes, scale)
         ctx.x_shape, ctx.x_dtype = x.shape, x.dtype
         half = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-        return y.reshape(*x.shape[:-1], codes.shape[0]).to(half)
+        return y.to(half)
 
     @staticmethod
     @once_differentiable
