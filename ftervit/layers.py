@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from timm.layers import Attention
+from timm.layers import Attention, RmsNorm
 from timm.models.swin_transformer import WindowAttention
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -21,7 +21,7 @@ from .quantizers import EPS, Affine, Granularity, Quantized, TernaryMethod, fake
 # %% auto #0
 __all__ = ['ActMethod', 'WeightMethod', 'ForwardMode', 'QUANT_ATTENTION', 'CalibrationMethod', 'int_matmul',
            'quantize_activation', 'ActQuant', 'quantize_weight', 'QuantLayer', 'set_mode', 'QuantLinear',
-           'TernaryBitLinear', 'QuantConv2d', 'TernaryBitConv2d', 'QuantLayerNorm', 'TernaryLayerNorm',
+           'TernaryBitLinear', 'QuantConv2d', 'TernaryBitConv2d', 'QuantLayerNorm', 'QuantRmsNorm', 'TernaryLayerNorm',
            'quantized_matmul', 'QuantAttention', 'QuantWindowAttention', 'calibrate']
 
 # %% ../nbs/01_layers.ipynb #5a3fa274
@@ -73,8 +73,17 @@ def quantize_weight(w: Tensor, method: WeightMethod, granularity: Granularity) -
     return int8_symmetric(w, granularity) if method == 'int8' else ternary(w, method, granularity)
 
 
+def _readable(t: Tensor) -> bool:
+    "Whether the numbers of `t` are there to be compared: not on `meta`, under a transform as `vmap`, or while a graph is recorded."
+    return (type(t) in (Tensor, nn.Parameter) and t.device.type != 'meta' and not torch._C._functorch.is_functorch_wrapped_tensor(t)
+            and not torch.jit.is_tracing() and not (t.is_cuda and torch.cuda.is_current_stream_capturing()))
+
+
+def _same(a: Tensor, b: Tensor) -> bool: return a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
+
+
 class QuantLayer:
-    "Mixin of the quantised layers: `method`, `granularity`, `mode` and the cached codes of the parameters named in `quantized_params`."
+    "Mixin of the quantised layers: `method`, `granularity`, `mode` and the codes of the parameters named in `quantized_params`."
     quantized_params: tuple[str, ...] = ('weight',)
 
     def _init_quant(self, method: WeightMethod, granularity: Granularity) -> None:
@@ -83,7 +92,9 @@ class QuantLayer:
         if granularity not in ('tensor', 'channel'): raise ValueError(f"granularity {granularity!r} of a weight: choose tensor or channel")
         self.method, self.granularity = method, granularity
         self._mode: ForwardMode = 'train'
-        self._codes: tuple[Any, dict[str, Quantized]] | None = None
+        self._codes: tuple[Any, dict[str, Tensor], dict[str, Quantized]] | None = None   # rule, copies of what was quantised, result
+
+    def __getstate__(self) -> dict[str, Any]: return self.__dict__ | {'_codes': None}   # neither copied nor pickled
 
     @property
     def mode(self) -> ForwardMode:
@@ -106,13 +117,25 @@ class QuantLayer:
 
     @torch.no_grad()
     def codes(self) -> dict[str, Quantized]:
-        "Integer codes (int8, the parameter's shape) and FP32 scales of each quantised parameter, by name."
+        """Integer codes (int8, the parameter's shape) and FP32 scales of each quantised parameter, by name, as the parameters are now.
+
+        Quantised anew unless every number is still the one that gave the codes in memory.
+        """
         if torch.compiler.is_compiling(): return self._quantize_all()   # a graph cannot know when a weight has changed
-        params = [t for t in self.parameters(recurse=False)]
-        stamp = self.method, [(t.data_ptr(), t._version) for t in params]
-        if self._codes is None or self._codes[0] != stamp:
-            self._codes = stamp, self._quantize_all()
-        return self._codes[1]
+        self._recompute()
+        now = {n: t for n in (*self.quantized_params, 'channel_scale') if (t := getattr(self, n, None)) is not None}
+        if not all(map(_readable, now.values())): return self._quantize_all()
+        rule, (known, before, codes) = (self.method, self.granularity), self._codes or (None, {}, {})
+        if known != rule or before.keys() != now.keys() or not all(_same(before[n], t) for n, t in now.items()):
+            with torch.inference_mode(False), torch.no_grad(): codes, before = self._quantize_all(), {n: t.clone() for n, t in now.items()}
+            self._codes = rule, before, codes
+        return codes
+
+    def _recompute(self) -> None:
+        "A weight that torch's pruning or weight normalisation would only compute at the next forward pass, computed now."
+        if any(n in self.__dict__ for n in self.quantized_params):
+            for hook in self._forward_pre_hooks.values():
+                if type(hook).__module__.startswith('torch.nn.utils'): hook(self, None)
 
     def _quantize_all(self) -> dict[str, Quantized]:
         return {n: self._quantize(n) for n in self.quantized_params if getattr(self, n) is not None}
@@ -134,6 +157,16 @@ def set_mode(model: nn.Module,    # model with quantised layers
     return model
 
 # %% ../nbs/01_layers.ipynb #4d3a0d37
+def _full(x: Tensor) -> Tensor:
+    "`x` in FP32 (FP64 stays); under autocast, which chooses the types itself, as it is."
+    return x if torch.is_autocast_enabled(x.device.type) else x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _like(y: Tensor, x: Tensor) -> Tensor:
+    "`y` in the type of `x`; under autocast as it is."
+    return y if torch.is_autocast_enabled(x.device.type) else y.to(x.dtype)
+
+
 class _BitLinear(torch.autograd.Function):
     "RMSNorm, int8, integer product, scales, bias as one function with the straight-through gradient."
 
@@ -149,12 +182,13 @@ class _BitLinear(torch.autograd.Function):
         z = z[0] if z else None
         y = int_matmul(q, codes)
         if z is not None: y -= z * codes.sum(1, dtype=torch.int32)
-        y = y.to(s.dtype).mul_(s * scale.reshape(-1))
+        shape = x.shape[:-1]   # from here on no view of another tensor: callers may write into the result
+        y = y.reshape(*shape, len(codes)).to(s.dtype).mul_(s.expand(len(q), 1).reshape(*shape, 1) * scale.reshape(-1))
         if bias is not None: y += bias
         ctx.save_for_backward(x2 if rstd is not None else None, norm_weight, rstd, q, s, z, codes, scale)
         ctx.x_shape, ctx.x_dtype = x.shape, x.dtype
         half = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-        return y.reshape(*x.shape[:-1], codes.shape[0]).to(half)
+        return y.to(half)
 
     @staticmethod
     @once_differentiable
@@ -214,10 +248,11 @@ class QuantLinear(QuantLayer, nn.Linear):
     def _published(self, x: Tensor) -> Tensor:
         bf16 = torch.bfloat16
         codes, gamma = self.codes()['weight']
-        xn = self.norm(x) if self.norm is not None else x
+        xn = x.to(torch.promote_types(x.dtype, torch.float32))
+        if self.norm is not None: xn = F.rms_norm(xn, xn.shape[-1:], self.norm.weight.to(xn.dtype), self.norm.eps)
         s_x = 127 / xn.abs().amax(-1, keepdim=True).clamp(min=EPS)
         x_int = (xn * s_x).round().clamp(-128, 127).to(torch.int8)
-        acc = int_matmul(x_int.reshape(-1, x.shape[-1]), codes).reshape(*x.shape[:-1], -1).float()
+        acc = int_matmul(x_int.reshape(-1, x.shape[-1]), codes).reshape(*x.shape[:-1], len(codes)).float()
         y = (acc.to(bf16) / ((1 / gamma) * s_x.to(bf16).float()).to(bf16)).to(x.dtype)
         return y + self.bias if self.bias_used else y
 
@@ -227,12 +262,12 @@ class QuantLinear(QuantLayer, nn.Linear):
         new = cls(m.in_features, m.out_features, m.bias is not None, 'meta', **kwargs)
         new.weight, new.bias = m.weight, m.bias
         new.act = ActQuant(new.act.method, 'token', m.weight.device)
-        if new.norm is not None: new.norm.weight = nn.Parameter(torch.ones(m.in_features, device=m.weight.device))
+        if new.norm is not None: new.norm.weight = nn.Parameter(torch.ones(m.in_features, device=m.weight.device, dtype=m.weight.dtype))
         return new.train(m.training)
 
 
 class TernaryBitLinear(QuantLinear):
-    "FTerViT's linear layer (section 1): absmean per tensor, RMSNorm first."
+    "FTerViT's linear layer (FTerViT, arXiv 2605.21171): absmean per tensor, RMSNorm first."
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None, *,
                  method: TernaryMethod = 'absmean', norm: bool = True, **kwargs):
         super().__init__(in_features, out_features, bias, device, dtype, method=method, norm=norm, **kwargs)
@@ -267,7 +302,8 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
         if self.mode == 'exact': return self._exact(x)
         w = fake_quantize(self.weight, quantize_weight, self.method, self.granularity)
         if self.channel_scale is not None: w = w * self.channel_scale.view(-1, 1, 1, 1)
-        return self._conv_forward(fake_quantize(x, quantize_activation, self.act.method, 'map', self.act.limits), w, self.bias)
+        q = fake_quantize(x, quantize_activation, self.act.method, 'map', self.act.limits)
+        return _like(self._conv_forward(q, w, None if self.bias is None else _full(self.bias)), x)
 
     def _exact(self, x: Tensor) -> Tensor:
         codes, scale = self.codes()['weight']
@@ -281,7 +317,7 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
         k = codes.to(dtype).view(g, o//g, c//g, *self.kernel_size).transpose(1, 2).reshape(-1, 1, *self.kernel_size)
         with torch.autocast(x.device.type, enabled=False): acc = F.conv2d(q.to(dtype), k, None, self.stride, self.padding, self.dilation, c).float()
         y = (acc.view(b, g, c//g, o//g, *acc.shape[2:]) * s.view(b, g, c//g, 1, 1, 1)).sum(2).flatten(1, 2) * scale.view(-1, 1, 1)
-        return y if self.bias is None else y + self.bias.view(-1, 1, 1)
+        return _like(y if self.bias is None else y + self.bias.view(-1, 1, 1), x)
 
     @classmethod
     def from_float(cls, m: nn.Conv2d, **kwargs) -> QuantConv2d:
@@ -290,12 +326,12 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
                   m.padding_mode, 'meta', **kwargs)
         new.weight, new.bias = m.weight, m.bias
         new.act = ActQuant(new.act.method, 'map', m.weight.device)
-        if new.channel_scale is not None: new.channel_scale = nn.Parameter(torch.ones(m.out_channels, device=m.weight.device))
+        if new.channel_scale is not None: new.channel_scale = nn.Parameter(torch.ones(m.out_channels, device=m.weight.device, dtype=m.weight.dtype))
         return new.train(m.training)
 
 
 class TernaryBitConv2d(QuantConv2d):
-    "FTerViT's patch embedding (section 1): absmean per output channel, learnable channel scale."
+    "FTerViT's patch embedding (FTerViT, arXiv 2605.21171): absmean per output channel, learnable channel scale."
     def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
                  bias: bool = True, padding_mode: str = 'zeros', device=None, dtype=None, *,
                  method: TernaryMethod = 'absmean', channel_scale: bool = True, **kwargs):
@@ -316,7 +352,7 @@ class QuantLayerNorm(QuantLayer, nn.LayerNorm):
     def forward(self, x: Tensor) -> Tensor:
         if self.mode == 'train': affine = [fake_quantize(t, quantize_weight, self.method, 'tensor') if t is not None else None for t in (self.weight, self.bias)]
         else: affine = [self.codes()[n].dequantize() if getattr(self, n) is not None else None for n in self.quantized_params]
-        return F.layer_norm(x, self.normalized_shape, *affine, self.eps)
+        return _like(F.layer_norm(_full(x), self.normalized_shape, *affine, self.eps), x)
 
     @classmethod
     def from_float(cls, m: nn.LayerNorm, **kwargs) -> QuantLayerNorm:
@@ -326,8 +362,26 @@ class QuantLayerNorm(QuantLayer, nn.LayerNorm):
         return new.train(m.training)
 
 
+class QuantRmsNorm(QuantLayer, nn.RMSNorm):
+    "timm's `RmsNorm` (or `nn.RMSNorm`) with a quantised scale, likewise; it has no shift."
+    published_form = ('absmean', 'tensor')
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.mode == 'train': weight = fake_quantize(self.weight, quantize_weight, self.method, 'tensor')
+        else: weight = self.codes()['weight'].dequantize()
+        return _like(F.rms_norm(_full(x), self.normalized_shape, weight, self.eps), x)
+
+    @classmethod
+    def from_float(cls, m: RmsNorm | nn.RMSNorm, *, method: WeightMethod) -> QuantRmsNorm:
+        "A quantised layer that shares the parameter of the FP32 layer `m`."
+        new = cls(m.normalized_shape, m.eps, device='meta')
+        new._init_quant(method, 'tensor')
+        new.weight = m.weight
+        return new.train(m.training)
+
+
 class TernaryLayerNorm(QuantLayerNorm):
-    "FTerViT's LayerNorm (section 1): scale and shift ternary by absmean, one quantisation scale each."
+    "FTerViT's LayerNorm (FTerViT, arXiv 2605.21171): scale and shift ternary by absmean, one quantisation scale each."
     def __init__(self, normalized_shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, device=None, dtype=None, *,
                  method: TernaryMethod = 'absmean'):
         super().__init__(normalized_shape, eps, elementwise_affine, bias, device, dtype, method=method)
@@ -444,7 +498,8 @@ def calibrate(model: nn.Module,                          # with activations of m
         model.eval()
         for look in (extremes, histogram)[:1 if method == 'minmax' else 2]:
             for n, a in acts.items(): a.observer = look(n)
-            for x in batches: model(x)
+            for x in batches:
+                if len(x): model(x)
     finally:
         for a in acts.values(): a.observer = None
         model.train(training)

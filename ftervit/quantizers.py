@@ -27,24 +27,25 @@ class Quantized(NamedTuple):
 
 # %% ../nbs/00_quantizers.ipynb #3dc29f87
 Granularity = Literal['tensor', 'channel', 'token', 'map']
-EPS = 1e-5   # floor of every scale's numerator (section 1): a tensor of zeros gets codes 0 and a finite scale
+EPS = 1e-5   # floor of every scale's numerator (FTerViT, arXiv 2605.21171): a tensor of zeros gets codes 0 and a finite scale
 
 
 def reduce_dims(x: Tensor, granularity: Granularity) -> tuple[int, ...]:
     """Dimensions of `x` over which one scale is shared.
 
     `tensor`: all; `channel`: all but the first; `token`: the last; `map`: the last two (one scale per image and channel).
-    Raises `ValueError` for an empty tensor, an unknown granularity, or too few dimensions.
+    Raises `ValueError` for a group without elements, an unknown granularity, or too few dimensions.
     """
-    if x.numel() == 0: raise ValueError(f"cannot quantise an empty tensor of shape {tuple(x.shape)}")
     need = dict(tensor=0, channel=2, token=1, map=2).get(granularity)
     if need is None: raise ValueError(f"granularity {granularity!r}: choose tensor, channel, token or map")
     if x.ndim < need: raise ValueError(f"granularity {granularity!r} needs {need} dimensions, got shape {tuple(x.shape)}")
-    return dict(tensor=tuple(range(x.ndim)), channel=tuple(range(1, x.ndim)), token=(-1,), map=(-2, -1))[granularity]
+    dims = dict(tensor=tuple(range(x.ndim)), channel=tuple(range(1, x.ndim)), token=(-1,), map=(-2, -1))[granularity]
+    if 0 in (x.shape[d] for d in dims): raise ValueError(f"cannot quantise an empty tensor of shape {tuple(x.shape)}")
+    return dims
 
 # %% ../nbs/00_quantizers.ipynb #bae32700
 TernaryMethod = Literal['absmean', 'absmax', 'twn', 'twn_kept']
-TWN_THRESHOLD = 0.7   # Li and Liu 2016, eq. 6
+TWN_THRESHOLD = 0.7   # Li and Liu, arXiv 1605.04711, eq. 6
 
 
 def _real(x: Tensor) -> Tensor:
@@ -57,7 +58,7 @@ def ternary(w: Tensor,                              # weights, any shape, floati
             method: TernaryMethod = 'absmean',      # how scale and threshold are chosen
             granularity: Granularity = 'tensor'     # who shares a scale
            ) -> Quantized:
-    """Codes in {-1, 0, +1} and their scale (section 1; `twn`: section 7).
+    """Codes in {-1, 0, +1} and their scale (`absmean`: FTerViT, arXiv 2605.21171; `twn`: TerViT, arXiv 2201.08050).
 
     Rounds half to even. A group of zeros gives codes 0 and the scale `EPS`. A group with NaN or infinity gives codes 0
     and a non-finite scale, so that its fake-quantised values are all NaN: visible at once, identical in both forms.
@@ -82,7 +83,7 @@ def ternary(w: Tensor,                              # weights, any shape, floati
 def int8_symmetric(x: Tensor,                            # activations or weights, floating point
                    granularity: Granularity = 'token'    # who shares a scale
                   ) -> Quantized:
-    """Codes in [-127, 127] and their scale max|x| / 127, the maximum floored at `EPS` (section 1).
+    """Codes in [-127, 127] and their scale max|x| / 127, the maximum floored at `EPS` (FTerViT, arXiv 2605.21171).
 
     Rounds half to even. NaN and infinity: as `ternary`, the whole group dequantises to NaN.
     """
@@ -106,7 +107,7 @@ def int8_asymmetric(x: Tensor,                             # activations, floati
                     granularity: Granularity = 'token',    # who shares a range
                     limits: Tensor | None = None           # FP32 (2,): the range (low, high) of all groups; None: each group's own
                    ) -> Affine:
-    """Codes in [-128, 127], scale (high - low)/255 with the width floored at `EPS`, zero point (section 7).
+    """Codes in [-128, 127], scale (high - low)/255 with the width floored at `EPS`, zero point (TerViT, arXiv 2201.08050).
 
     The range is widened to hold zero. Rounds half to even; values outside of the range take its ends. NaN and infinity: as `ternary`,
     the whole group dequantises to NaN; with given limits, the whole tensor.
@@ -114,7 +115,7 @@ def int8_asymmetric(x: Tensor,                             # activations, floati
     x = _real(x)
     dims = reduce_dims(x, granularity)
     if limits is None: low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
-    else: low, high = (limits.to(x.dtype) + 0*x.abs().amax()).view(2, *[1]*x.ndim)
+    else: low, high = (limits.to(x.dtype) + (0*x.abs().amax() if x.numel() else 0)).view(2, *[1]*x.ndim)
     low, high = low.clamp(max=0), high.clamp(min=0)
     scale = (high - low).clamp(min=EPS) / 255
     zero = (low / scale).round_().nan_to_num_(0, 0, 0).neg_() - 128
@@ -133,6 +134,6 @@ def fake_quantize(x: Tensor,                          # tensor to quantise, any 
                   quantizer: Callable[..., Quantized | Affine], # `ternary`, `int8_symmetric`, ...
                   *args, **kwargs                     # passed on to the quantizer
                  ) -> Tensor:
-    "`quantizer(x).dequantize()` exactly, in FP32, with the identity as gradient (section 1)."
+    "`quantizer(x).dequantize()` exactly, in FP32, with the identity as gradient (Bengio et al., arXiv 1308.3432)."
     with torch.no_grad(): q = quantizer(x, *args, **kwargs)
     return _StraightThrough.apply(x, *q)
