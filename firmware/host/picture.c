@@ -89,7 +89,8 @@ static void turn(const uint8_t *from, uint8_t *to, int width, int height, int ch
         for (int x = 0; x < w; x++) {
             const int u = swap ? y : x, v = swap ? x : y; /* column and row before any mirror */
             const size_t source = (size_t)(down ? height - 1 - v : v) * (size_t)width + (size_t)(right ? width - 1 - u : u);
-            memcpy(to + ((size_t)y * (size_t)w + (size_t)x) * (size_t)channels, from + source * (size_t)channels, (size_t)channels);
+            memcpy(to + ((size_t)y * (size_t)w + (size_t)x) * (size_t)channels, from + source * (size_t)channels,
+                   (size_t)channels);
         }
 }
 
@@ -106,13 +107,15 @@ static const char *read_compressed(span s, picture *p, int orientation) {
     const size_t area = (size_t)im->width * (size_t)im->height;
     const int channels = n < 3 ? 1 : 3;
     for (size_t i = 0; n != channels && i < area; i++) /* in place: never ahead of what is read */
-        for (int c = 0; c < channels; c++) d[i * (size_t)channels + (size_t)c] = on_white(d[i * (size_t)n + (size_t)c], d[i * (size_t)n + (size_t)n - 1]);
+        for (int c = 0; c < channels; c++)
+            d[i * (size_t)channels + (size_t)c] = on_white(d[i * (size_t)n + (size_t)c], d[i * (size_t)n + (size_t)n - 1]);
     if (orientation > 1) {
         uint8_t *upright = malloc(area * (size_t)channels);
         if (upright) turn(d, upright, im->width, im->height, channels, orientation);
         free(d);
         if (!(d = upright)) return "out of memory";
-        if (orientation > 4) im->width ^= im->height, im->height ^= im->width, im->width ^= im->height;
+        const int width = im->width;
+        if (orientation > 4) im->width = im->height, im->height = width;
     }
     im->format = channels == 1 ? FTV_GREY8 : FTV_RGB888;
     p->pixels = d;
@@ -130,7 +133,8 @@ static int number(span s, size_t *at) {
         if (!comment && c != ' ' && (c < 9 || c > 13)) break;
         if (c == '\n' || c == '\r') comment = false;
     }
-    for (; *at < s.bytes && s.data[*at] >= '0' && s.data[*at] <= '9' && v < 100000; ++*at) v = (v < 0 ? 0 : v * 10) + s.data[*at] - '0';
+    for (; *at < s.bytes && s.data[*at] >= '0' && s.data[*at] <= '9' && v < 100000; ++*at)
+        v = (v < 0 ? 0 : v * 10) + s.data[*at] - '0';
     return v;
 }
 
@@ -147,29 +151,34 @@ static const char *read_portable(span s, picture *p) {
     if (!(p->pixels = malloc(values))) return "out of memory";
     for (size_t i = 0; i < values; i++) {
         const double v = bytes == 1 ? s.data[at + i] : be16(s.data + at + 2 * i), share = (v < most ? v : most) / most;
-        p->pixels[i] = (uint8_t)(grey && bytes == 2 ? (int)rint(share * 65535) >> 8 : (int)rint(share * 255)); /* Pillow's rounding */
+        p->pixels[i] =
+            (uint8_t)(grey && bytes == 2 ? (int)rint(share * 65535) >> 8 : (int)rint(share * 255)); /* Pillow's rounding */
     }
     im->format = grey ? FTV_GREY8 : FTV_RGB888;
     return NULL;
 }
 
-const char *picture_read(const char *path, picture *p) {
-    span s = {NULL, 0};
+const char *picture_decode(const uint8_t *data, size_t bytes, picture *p) {
+    const span s = {data, bytes};
+    const char *why = NULL;
     int orientation = 0;
     *p = (picture){0};
-    s.data = platform_file(path, &s.bytes);
-    if (!s.data) return "cannot read the file";
-    if (s.bytes > 1u << 30) return "larger than 1 GiB";
-    const char *why = NULL;
-    if (s.bytes > 8 && !memcmp(s.data, "\x89PNG", 4))
+    if (bytes > 1u << 30) return "larger than 1 GiB";
+    if (bytes > 8 && !memcmp(data, "\x89PNG", 4))
         why = read_compressed(s, p, png_orientation(s));
-    else if (s.bytes > 4 && !memcmp(s.data, "\xFF\xD8\xFF", 3)) {
+    else if (bytes > 4 && !memcmp(data, "\xFF\xD8\xFF", 3)) {
         if (!(why = look_at_jpeg(s, &orientation))) why = read_compressed(s, p, orientation);
-    } else if (s.bytes > 2 && (!memcmp(s.data, "P5", 2) || !memcmp(s.data, "P6", 2)))
+    } else if (bytes > 2 && (!memcmp(data, "P5", 2) || !memcmp(data, "P6", 2)))
         why = read_portable(s, p);
     else
         why = "not a PNG, a JPEG, or a binary PGM or PPM";
     p->image.data = p->pixels;
     p->image.stride = (size_t)p->image.width * (p->image.format == FTV_GREY8 ? 1 : 3);
     return why;
+}
+
+const char *picture_read(const char *path, picture *p) {
+    size_t bytes = 0;
+    const uint8_t *data = platform_file(path, &bytes);
+    return data ? picture_decode(data, bytes, p) : "cannot read the file";
 }

@@ -4,11 +4,13 @@
 
 #include "ftervit.h"
 
-/* Reads PNG, JPEG, binary PGM or PPM. NULL, or why it cannot be read; `free(p->pixels)` when done. */
 typedef struct {
     ftv_image image; /* grey or RGB, its data is `pixels` */
     uint8_t *pixels;
 } picture;
+
+/* From a PNG, a JPEG, a binary PGM or PPM. NULL, or why it cannot be read; `free(p->pixels)` when done. */
+const char *picture_decode(const uint8_t *data, size_t bytes, picture *p);
 const char *picture_read(const char *path, picture *p);
 
 #endif
