@@ -44,6 +44,9 @@ ftv_status ftv_start(ftv_session *session, const ftv_model *model, const ftv_opt
 ftv_status ftv_run_f32(ftv_session *session, const float *picture, float *logits);
 ftv_status ftv_run_u8(ftv_session *session, const uint8_t *picture, float *logits);
 ftv_status ftv_preprocess(ftv_session *session, const ftv_image *photo, uint8_t *picture);
+typedef struct { ftv_image image; uint8_t *pixels; } picture;
+const char *picture_read(const char *path, picture *p);
+void free(void *);
 ftv_status ftv_top_k(const float *logits, int classes, int k, ftv_class *best);
 const char *ftv_class_name(const ftv_model *model, int index, size_t *length);
 uint64_t ftv_ternary_macs(const ftv_model *model);
@@ -79,7 +82,9 @@ PROLOGUE = """
 #include "layer.h"
 #include "ops.h"
 #include "packing.h"
+#include "picture.h"
 #include "platform.h"
+#include <stdlib.h>
 
 /* to be timed without the caller's own cost */
 static void engine_repeat(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch, int times) {
@@ -99,13 +104,13 @@ static int engine_unpack(ftv_packing packing, const uint8_t *row, int8_t *codes,
 
 here = Path(__file__).parent.resolve()
 relative = here.name   # setuptools wants paths relative to setup.py
-sources = [f"{relative}/src/{f.name}" for f in sorted((here / "src").glob("*.c"))] + [f"{relative}/host/{n}.c" for n in ("layer", "ops", "platform_posix")]
+sources = [f"{relative}/src/{f.name}" for f in sorted((here / "src").glob("*.c"))] + [f"{relative}/host/{n}.c" for n in ("layer", "ops", "picture", "platform_posix")]
 
 ffibuilder = FFI()
 ffibuilder.cdef(DECLARATIONS)
 ffibuilder.set_source(
     "ftervit._engine", PROLOGUE, sources=sources, libraries=["m"],
-    include_dirs=[f"{relative}/{d}" for d in ("include", "src", "host")],
+    include_dirs=[f"{relative}/{d}" for d in ("include", "src", "host", "third_party")],
     depends=[f"{relative}/{f.relative_to(here).as_posix()}" for f in sorted(here.glob("*/*.h"))],
     extra_compile_args=["-std=c11", "-O3", "-ffp-contract=off", "-pthread"], extra_link_args=["-pthread"],
     optional=True)  # the package installs without a C compiler; importing ftervit.engine then says what is missing

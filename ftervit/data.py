@@ -5,36 +5,40 @@
 # %% ../nbs/03_data.ipynb #e3057cd5
 from __future__ import annotations
 
-import hashlib, math, random, tarfile
-from collections.abc import Iterator
+import hashlib, io, math, os, posixpath, random, re, tarfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 from urllib.error import URLError
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from pydantic import Field, model_validator
-from timm.data import ImageDataset, ImageNetInfo, create_dataset, create_transform, resolve_data_config
+from timm.data import ImageNetInfo, create_dataset, create_transform, resolve_data_config
 from timm.data.loader import PrefetchLoader, fast_collate
-from timm.data.readers.reader_image_folder import ReaderImageFolder
-from timm.data.readers.reader_image_in_tar import ReaderImageInTar
+from timm.data.readers.reader import Reader
+from timm.utils.misc import natural_key
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
 from torchvision.datasets import Imagenette
 from tqdm.auto import tqdm
 
-from .profiles import Config, project_root
+from .profiles import Config, atomic_write, project_root
 
 # %% auto #0
-__all__ = ['DataConfig', 'Digits', 'data_root', 'open_data', 'split_indices', 'preprocessing', 'affine_maps', 'warp', 'erase',
-           'draw_mix', 'mix', 'Samples', 'train_transform', 'eval_transform', 'Cache', 'Plan', 'TrainLoader',
-           'EvalLoader', 'class_words', 'Loaders', 'make_loaders']
+__all__ = ['DataConfig', 'PictureError', 'picture', 'read_picture', 'Digits', 'data_root', 'Listing', 'find_splits',
+           'find_classes', 'Files', 'list_files', 'Pictures', 'open_data', 'split_indices', 'preprocessing',
+           'affine_maps', 'warp', 'erase', 'draw_mix', 'mix', 'Samples', 'train_transform', 'eval_transform',
+           'unreadable', 'read_once', 'Cache', 'Plan', 'TrainLoader', 'EvalLoader', 'class_words', 'Loaders',
+           'make_loaders']
 
 # %% ../nbs/03_data.ipynb #9e2e6575
 class DataConfig(Config):
@@ -44,6 +48,8 @@ class DataConfig(Config):
     download: bool = True          # may torchvision fetch what is missing?
     train_split: str = 'train'
     val_split: str = 'val'         # val, valid, validation, test and eval stand in for each other
+    unreadable: Literal['stop', 'skip', 'unchecked'] = Field('stop', exclude_if=lambda v: v == 'stop')   # stop: read every picture once before training;
+                                   # skip: before the split, leave out and say; unchecked: stop at the first when it is reached
     val_fraction: float = Field(0.3, gt=0, le=1)   # of a set without splits; 1: all of it, nothing to train on
     split_seed: int = 0
     holdout: float = Field(0, ge=0, lt=1)          # share of the training images that only watches: histories show it, results the validation set
@@ -75,15 +81,85 @@ class DataConfig(Config):
 
     @model_validator(mode='after')
     def _consistent(self) -> DataConfig:
-        if not (self.spec in ('digits', 'folder', 'tar') or self.spec.startswith(('torch/', 'hfds/'))):
+        if not (self.spec in ('digits', 'folder', 'tar') or re.match('(torch|hfds)/.', self.spec)):
             raise ValueError(f"spec {self.spec!r}: expected digits, folder, tar, torch/<name> or hfds/<name>")
-        if self.cache and (self.auto_augment or self.color_jitter):
-            raise ValueError('auto_augment and color_jitter work on single images: set cache: false')
+        if self.train_split == self.val_split: raise ValueError(f"train_split and val_split are both {self.val_split!r}: a test on the training images says nothing")
+        if single := {k: getattr(self, k) for k in ('auto_augment', 'color_jitter') if self.cache and getattr(self, k)}:
+            raise ValueError(f"{single} work on single images, decoded anew in every epoch: set cache: false")
         for k in ('scale', 'ratio', 'zoom'):
             lo, hi = getattr(self, k)
             if not 0 < lo <= hi: raise ValueError(f"{k} {getattr(self, k)}: expected 0 < low <= high")
-        if self.scale[1] > 1: raise ValueError(f"scale {self.scale}: a crop cannot be larger than the image")
+        if self.scale[1] > 1: raise ValueError(f"scale {self.scale}: a crop cannot be larger than the image, give at most 1")
+        if self.mean and not all(0 <= v <= 1 for v in self.mean): raise ValueError(f"mean {self.mean}: of pixels in [0, 1]; divide by 255")
+        if self.std and not all(0 < v <= 1 for v in self.std): raise ValueError(f"std {self.std}: of pixels in [0, 1] and above 0; divide by 255")
+        if self.auto_augment is not None:
+            try: create_transform(8, is_training=True, auto_augment=self.auto_augment)
+            except (AssertionError, ValueError, KeyError) as e:
+                raise ValueError(f"auto_augment {self.auto_augment!r}: {e or 'unknown'}; timm's words are e.g. rand-m9-mstd0.5, augmix-m5, original") from e
         return self
+
+# %% ../nbs/03_data.ipynb #f3ad59cc
+class PictureError(ValueError):
+    "A picture that cannot be read or has no meaning in 8 bits."
+
+
+_TURNS = {i: t for i, t in enumerate((None, None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
+                                      Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90))}
+
+
+def _turn(im: Image.Image) -> Image.Transpose | None:
+    "How EXIF's orientation (tag 0x0112) wants a picture to be turned."
+    exif = Image.Exif()
+    try:
+        exif.load(im.info.get('exif') or b'')
+        return _TURNS.get(exif.get(0x0112))
+    except Exception: return None   # damaged remarks beside a good picture
+
+
+def _eight_bits(im: Image.Image) -> Image.Image:
+    "In mode L or RGB, transparency in front of white. Raises `PictureError` where there is no rule for it."
+    if im.mode.startswith('I;16') or (im.mode == 'I' and im.format in ('PNG', 'PPM')):   # the formats that say what is white
+        deep = np.asarray(im)
+        grey = (deep >> 8).astype(np.uint8)
+        if 'transparency' in im.info: grey[deep == im.info['transparency']] = 255
+        return Image.fromarray(grey)
+    if im.has_transparency_data:
+        pixels = np.asarray(im.convert('LA').convert('RGBA') if im.mode == 'La' else im.convert('RGBA')).astype(np.uint16)
+        colour, share = pixels[..., :3], pixels[..., 3:]
+        seen = Image.fromarray(((colour*share + 255*(255 - share) + 127)//255).astype(np.uint8))
+        return seen.getchannel(0) if im.mode in ('1', 'L', 'LA', 'La') else seen
+    if im.mode in ('L', 'RGB'): return im
+    if im.mode in ('1', 'P', 'CMYK', 'YCbCr', 'HSV', 'RGBX'): return im.convert('L' if im.mode == '1' else 'RGB')
+    raise PictureError(f"mode {im.mode} of Pillow has no agreed black and white: save it with 8 or 16 bits, grey or colour")
+
+
+def picture(im: Image.Image,
+            mode: Literal['L', 'RGB'] | None = None   # None: grey stays grey
+           ) -> Image.Image:
+    "The picture upright in 8 bits, L or RGB, transparency in front of white. Raises `PictureError` for an empty one and for what has no meaning in 8 bits."
+    if not all(im.size): raise PictureError(f"empty picture, {im.width} x {im.height} pixels")
+    im.load()
+    turn, out = _turn(im), _eight_bits(im)
+    if turn is not None: out = out.transpose(turn)
+    if mode and out.mode != mode: out = out.convert(mode)
+    if 'exif' in out.info: out.info = {k: v for k, v in out.info.items() if k != 'exif'}   # it is upright now
+    return out
+
+# %% ../nbs/03_data.ipynb #24850ec4
+def read_picture(file: str | Path | BinaryIO,
+                 mode: Literal['L', 'RGB'] | None = None,   # None: grey stays grey
+                 name: str | None = None,                   # what an error calls it, where `file` is open already
+                 draft: bool = False                        # a JPEG at an eighth of its size: enough to see whether it can be read
+                ) -> Image.Image:
+    "The picture in a file, see `picture`. Raises `FileNotFoundError`, or `PictureError` for one that cannot be read or converted; both name it."
+    name = name or str(file)
+    try:
+        with Image.open(file) as im:
+            if draft: im.draft(None, (1, 1))
+            return picture(im, mode)
+    except FileNotFoundError as e: raise FileNotFoundError(f"no picture {name}") from e
+    except UnidentifiedImageError as e: raise PictureError(f"{name}: not a picture that Pillow knows") from e
+    except Exception as e: raise PictureError(f"{name}: {str(e) or type(e).__name__}") from e   # whatever a damaged file makes Pillow raise
 
 # %% ../nbs/03_data.ipynb #0024fd69
 class Digits(Dataset):
@@ -101,8 +177,7 @@ class Digits(Dataset):
 # %% ../nbs/03_data.ipynb #b7515ccb
 _SIZES = {'cifar10': '170 MB', 'cifar100': '169 MB', 'imagenette': '99 MB', 'mnist': '12 MB', 'kmnist': '21 MB',
           'fashion_mnist': '31 MB', 'qmnist': '120 MB', 'imagenet': '148 GB, from image-net.org by hand'}   # download
-_TRAIN = ('train', 'training')
-_VAL = ('val', 'valid', 'validation', 'test', 'eval', 'evaluation')
+_SPLITS = {'train': ('train', 'training', 'trn'), 'val': ('val', 'valid', 'validation', 'dev'), 'test': ('test', 'testing', 'tst'), 'eval': ('eval', 'evaluation')}
 
 
 def data_root(cfg: DataConfig) -> Path:
@@ -121,26 +196,283 @@ def _missing(cfg: DataConfig, why: str) -> FileNotFoundError:
                              'Another place: set data.root; images in folders or tar files: data.spec folder or tar')
 
 
-def _find_split(root: Path, split: str, suffix: str = '') -> Path | None:
-    "The entry of `root` that holds `split` (or a synonym of it), else None."
-    names = next((s for s in (_TRAIN, _VAL) if split in s), ())
-    return next((root/f'{n}{suffix}' for n in (split, *names) if (root/f'{n}{suffix}').exists()), None)
+def _synonyms(split: str) -> tuple[str, ...]:
+    "Names that stand in for a split, the nearest first, itself not included."
+    own = next((k for k, names in _SPLITS.items() if split in names), None)
+    if own is None: return ()
+    kinds = (own,) if own == 'train' else (own, *(k for k in ('val', 'test', 'eval') if k != own))
+    return tuple(n for k in kinds for n in _SPLITS[k] if n != split)
 
 # %% ../nbs/03_data.ipynb #a3a95829
-def _read(path: Path, cfg: DataConfig, mode: str, class_map: dict[str, int] | None = None) -> ImageDataset:
-    "timm's data set of a folder, a tar file or a folder of tar files."
-    tar = path.suffix == '.tar' or (cfg.spec == 'tar' and path.is_dir())
-    try: reader = ReaderImageInTar(str(path), class_map=class_map or '', cache_tarfiles=False) if tar else \
-                  ReaderImageFolder(str(path), class_map=class_map or '')
-    except (RuntimeError, ValueError, AssertionError, tarfile.TarError) as e: raise ValueError(f"no images in {path}: {e}") from e
-    return ImageDataset(str(path), reader=reader, input_img_mode=mode)
+_KINDS = frozenset('.jpg .jpeg .jpe .jfif .png .apng .bmp .dib .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .j2k .tga .avif'.split())
+_OTHER_KINDS = frozenset('.heic .heif .jxl .svg .psd .raw .cr2 .cr3 .nef .arw .dng .orf .rw2 .eps .npy .dcm .exr .hdr .mat'.split()) | {''}   # '': no ending
+_HIDDEN = re.compile(r'\.|__MACOSX$|__pycache__$|@eaDir$|Thumbs\.db$|desktop\.ini$|\$RECYCLE|System Volume Information$|lost\+found$', re.I)
 
 
+@cache
+def _readable_kinds() -> frozenset[str]:
+    "Endings of picture files that Pillow, as it is installed, can open."
+    known = Image.registered_extensions()
+    return frozenset(k for k in _KINDS if known.get(k) in Image.OPEN)
+
+
+def _ending(path: str) -> str: return posixpath.splitext(path)[1].lower()
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    "The first names of many."
+    return ', '.join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else '')
+
+
+class Listing:
+    """Paths of files, and of empty folders with a `/` behind, told apart: `pictures`, `others`, and in `left_out` words on the rest.
+
+    What systems and programs hide is neither.
+    """
+    base = ''   # what stands before each path
+
+    def __init__(self, paths: Sequence[str]):
+        hidden = [p for p in paths if any(map(_HIDDEN.match, p.split('/')))]
+        seen = sorted(set(paths) - set(hidden))
+        self.pictures = [p for p in seen if _ending(p) in _readable_kinds()]
+        self.others = sorted(set(seen) - set(self.pictures))
+        self.left_out = [f"{len(hidden)} hidden ({_some(hidden)})"] if hidden else []
+
+    def below(self, folder: str) -> Listing:
+        "What lies in a folder, by its path from there."
+        inner = Listing([])
+        inner.base = f"{self.base}{folder}/"
+        inner.pictures, inner.others = ([p[len(folder) + 1:] for p in ps if p.startswith(folder + '/')] for ps in (self.pictures, self.others))
+        return inner
+
+    @cached_property
+    def heads(self) -> dict[str, int]:
+        "Folders at the top that hold pictures, and how many levels they have: 1, pictures only; 2, folders of pictures; ..."
+        levels: dict[str, int] = {}
+        for p in self.pictures:
+            if n := p.count('/'): levels[h] = max(n, levels.get(h := p.split('/', 1)[0], 0))
+        return dict(sorted(levels.items(), key=lambda kv: natural_key(kv[0])))
+
+    def unwrapped(self, keep: Callable[[str], bool] = lambda name: False) -> Listing:
+        "Without outer folders that hold nothing but one folder of class folders, as archives are unpacked."
+        if len(self.heads) != 1 or any('/' not in p for p in self.pictures): return self
+        [(head, levels)] = self.heads.items()
+        inside = self.below(head)
+        if levels < 2 or keep(head) or any('/' not in p for p in inside.pictures): return self
+        inside.left_out = self.left_out + _rest(p for p in self.others if not p.startswith(head + '/'))
+        return inside.unwrapped(keep)
+
+
+def _rest(paths: Iterator[str]) -> list[str]:
+    "Words on files that are no pictures, and on empty folders."
+    paths = list(paths)
+    endings = Counter(_ending(p) or 'without ending' for p in paths if not p.endswith('/'))
+    empty = [p for p in paths if p.endswith('/')]
+    return [f"{n} {e}" for e, n in sorted(endings.items())] + ([f"empty: {_some(empty)}"] if empty else [])
+
+# %% ../nbs/03_data.ipynb #f8bd4aff
+def _split_kind(name: str) -> tuple[str | None, bool]:
+    "Which split a folder's name speaks of (None: of none, or of two), and whether of nothing else."
+    words = re.findall('[a-z]+', re.sub('([a-z])([A-Z])', r'\1 \2', name).lower())
+    filling = ('set', 'data', 'dataset', 'images', 'image', 'imgs', 'img', 'pictures', 'split', 'folder')
+    bare = [next((w.removesuffix(f) for f in filling if w.removesuffix(f) in sum(_SPLITS.values(), ())), w) for w in words]
+    kinds = [k for w in bare for k, names in _SPLITS.items() if w in names]
+    return (kinds[0] if len(kinds) == 1 else None), len([w for w in bare if w not in filling]) == 1
+
+
+def _pick_split(heads: dict[str, int], split: str) -> str | None:
+    "The folder that is meant by `split`. Raises `ValueError` where several may be."
+    if split in heads: return split
+    if same := [h for h in heads if h.lower() == split.lower()]: return same[0]
+    for kind in dict.fromkeys(k for n in (split, *_synonyms(split)) for k, names in _SPLITS.items() if n in names):
+        found = [h for h in heads if _split_kind(h)[0] == kind]
+        found = [h for h in found if _split_kind(h)[1]] or found
+        if len(found) > 1: raise ValueError(f"for split {split!r} there are {_some(found)}: name one, data.train_split or data.val_split")
+        if found: return found[0]
+    return None
+
+
+def find_splits(heads: dict[str, int], cfg: DataConfig) -> tuple[str, str] | None:
+    """The folders of the training and of the validation images among `heads` (name -> levels below), None where there are no splits.
+
+    Raises `ValueError` for one without the other, and for names that fit twice.
+    """
+    kinds = {h: _split_kind(h) for h in heads}
+    named = [h for h in heads if h in (cfg.train_split, cfg.val_split)]
+    sure = [h for h, levels in heads.items() if levels > 1 and (kinds[h][0] or h in named)]   # called a split and full of folders
+    bare = {k for k, alone in kinds.values() if k and alone}
+    if not sure and not ('train' in bare and bare - {'train'}): return None
+    train, val = (_pick_split(heads, s) for s in (cfg.train_split, cfg.val_split))
+    if not (train and val):
+        lacking, there = ('train_split', val) if val else ('val_split', train)
+        raise ValueError(f"{there or _some(sure)} is there, but nothing for split {getattr(cfg, lacking)!r} among {_some(list(heads), 8)}: name it by data.{lacking}"
+                         + (f", or set data.root to {there} to have it split at random" if there else ''))
+    if train == val: raise ValueError(f"{train} is what both train_split {cfg.train_split!r} and val_split {cfg.val_split!r} mean: name two folders")
+    return train, val
+
+# %% ../nbs/03_data.ipynb #980200a2
+def find_classes(listing: Listing, where: str) -> dict[str, list[str]]:
+    """Class name -> its pictures, in natural order; adds what it leaves out to `listing.left_out`.
+
+    Raises `ValueError`, with what was found and what is expected in `where`, if that is no set of class folders.
+    """
+    expected = f"Expected in {where}: one folder per class, with its pictures"
+    stray = [p for p in listing.pictures if '/' not in p]
+    if not listing.heads:
+        found = f"{len(stray)} pictures and no class folders ({_some(stray)})" if stray else f"no images ({', '.join(_rest(listing.others)) or 'it is empty'})"
+        raise ValueError(f"{where} holds {found}. {expected} ({', '.join(sorted(_readable_kinds()))})")
+    classes: dict[str, list[str]] = {h: [] for h in listing.heads}
+    for p in sorted((p for p in listing.pictures if '/' in p), key=lambda p: natural_key('/' + p)): classes[p.split('/', 1)[0]].append(p)
+    for c, pictures in classes.items():
+        if len(places := sorted({posixpath.dirname(p) for p in pictures})) > 1:
+            raise ValueError(f"{where}: the pictures of {c} lie in {len(places)} folders ({_some(places)}). {expected}; "
+                             'if these are splits, name them by data.train_split and data.val_split')
+    lost = sorted({p.split('/', 1)[0] for p in listing.others if '/' in p and not p.endswith('/') and _ending(p) in _OTHER_KINDS} - set(classes))
+    if lost:
+        kinds = Counter(_ending(p) or 'without ending' for p in listing.others if p.split('/', 1)[0] == lost[0])
+        raise ValueError(f"{where}/{lost[0]} holds no picture that can be read ({', '.join(f'{n} {k}' for k, n in kinds.items())}): convert them, or take the folder away")
+    listing.left_out += [f"{len(stray)} outside class folders ({_some(stray)})"] if stray else []
+    listing.left_out += _rest(listing.others)
+    return classes
+
+# %% ../nbs/03_data.ipynb #2a903f9f
+class Files(Reader):
+    "Pictures with class numbers as timm's readers give them: `samples` (name, class number); `places` of those names, (file, offset, bytes), bytes 0: all of it."
+    def __init__(self, samples: list[tuple[str, int]], places: dict[str, tuple[str, int, int]]):
+        super().__init__()
+        self.samples, self.places = samples, places
+
+    def __len__(self) -> int: return len(self.samples)
+
+    def __getitem__(self, i: int) -> tuple[BinaryIO, int]:
+        name, target = self.samples[i]
+        path, offset, size = self.places[name]
+        f = open(path, 'rb')
+        if not size: return f, target
+        with f: f.seek(offset); return io.BytesIO(f.read(size)), target
+
+    def _filename(self, index: int, basename: bool = False, absolute: bool = False) -> str:
+        name = self.samples[index][0]
+        return posixpath.basename(name) if basename else self.places[name][0] if absolute else name
+
+    def keys(self, index: np.ndarray) -> np.ndarray:
+        "(N,) uint64: another number where a picture's place, size or time of writing is another."
+        times = {p: (s.st_size, s.st_mtime_ns) for p in {self.places[self.samples[i][0]][0] for i in index} for s in (os.stat(p),)}
+        text = (repr((place, times[place[0]])) for i in index for place in (self.places[self.samples[i][0]],))
+        return np.array([int.from_bytes(hashlib.blake2b(t.encode(), digest_size=8).digest(), 'little') for t in text], np.uint64)
+
+
+def _list_folder(root: Path) -> dict[str, tuple[str, int, int]]:
+    "Path from `root` -> place, of every file; of empty and hidden folders, with a `/` behind."
+    out = {}
+    for folder, inner, files in os.walk(root, followlinks=True):
+        at = '' if Path(folder) == root else Path(folder).relative_to(root).as_posix() + '/'
+        hidden = [d for d in inner if _HIDDEN.match(d)]
+        inner[:] = [d for d in inner if d not in hidden]
+        for n in (*files, *(d + '/' for d in hidden)): out[at + n] = (os.path.join(folder, n), 0, 0)
+        if not (files or inner or hidden) and at: out[at] = (folder, 0, 0)
+    return out
+
+
+def _list_tar(path: Path, file: BinaryIO | None = None, start: int = 0) -> dict[str, tuple[str, int, int]]:
+    "The same of a tar file, and of tar files inside it. Raises `ValueError` for one that is damaged or compressed."
+    out, end = {}, path.stat().st_size
+    try:
+        with tarfile.open(path if file is None else None, 'r:', file) as t:
+            for m in t:
+                name = posixpath.normpath(m.name).lstrip('/')
+                if m.islnk() and (to := posixpath.normpath(m.linkname).lstrip('/')) in out: out[name] = out[to]
+                if not m.isreg() or m.issparse(): continue
+                if start + m.offset_data + m.size > end: raise tarfile.ReadError(f"it ends within {name}")
+                if _ending(name) == '.tar': out |= {f"{name[:-4]}/{k}": v for k, v in _list_tar(path, t.extractfile(m), start + m.offset_data).items()}
+                else: out[name] = (str(path), start + m.offset_data, m.size)
+    except (tarfile.TarError, EOFError) as e: raise ValueError(f"{path} is not a tar file that can be read as it is: {e}; unpack it first if it is compressed") from e
+    return out
+
+
+def list_files(cfg: DataConfig) -> dict[str, tuple[str, int, int]]:
+    "Every file of the data set by its path, and where it lies: (file, offset, bytes). Raises `FileNotFoundError` where there is nothing."
+    root = data_root(cfg)
+    if not root.exists(): raise _missing(cfg, f"{root} does not exist")
+    if cfg.spec == 'folder':
+        if not root.is_dir(): raise _missing(cfg, f"{root} is a file, not a folder")
+        return _list_folder(root)
+    tars = sorted(f for f in root.iterdir() if f.suffix.lower() == '.tar' and not _HIDDEN.match(f.name)) if root.is_dir() else [root]
+    if not tars:
+        packed = [f.name for f in sorted(root.iterdir()) if re.search(r'\.(tar\.\w+|tgz|txz|tbz2?|zip)$', f.name, re.I)]
+        raise _missing(cfg, f"no tar file in {root}" + (f"; unpack {', '.join(packed)} first (e.g. xz -dk)" if packed else ''))
+    if root.is_file(): return _list_tar(root)
+    others = {f.name: (str(f), 0, 0) for f in root.iterdir() if f.is_file() and f not in tars}
+    return others | {f"{f.stem}/{name}": place for f in tars for name, place in _list_tar(f).items()}
+
+# %% ../nbs/03_data.ipynb #a7c4cbad
+class Pictures(Dataset):
+    "(PIL image, class number) of a timm reader; a picture that cannot be read raises `PictureError` with its name."
+    def __init__(self, reader: Reader, mode: str, classes: Sequence[str] = (), part: str = '', left_out: Sequence[str] = ()):
+        self.reader, self.mode, self.classes, self.part, self.left_out = reader, mode, list(classes), part, list(left_out)
+
+    def __len__(self) -> int: return len(self.reader)
+
+    def __getitem__(self, i: int) -> tuple[Image.Image, int]:
+        file, target = self.reader[i][:2]
+        with file: return read_picture(file, self.mode, self.name(i)), int(target)
+
+    def name(self, i: int) -> str:
+        "What an error calls a picture: its path, if it has one."
+        return self.reader.filename(i) or f"{self.part}, image {i}"
+
+    def problem(self, i: int) -> str | None:
+        "Why a picture cannot be read, or None. A JPEG is decoded at an eighth of its size: every byte is read, in a third of the time."
+        try:
+            with self.reader[i][0] as file: read_picture(file, None, self.name(i), draft=True)
+        except (PictureError, OSError, AssertionError) as e: return str(e)
+
+    def keys(self, index: np.ndarray) -> np.ndarray | None:
+        "(N,) uint64, another number where the picture is another; None where nothing tells."
+        if isinstance(self.reader, Files): return self.reader.keys(index)
+        mark = getattr(getattr(self.reader, 'dataset', None), '_fingerprint', None)
+        return mark and np.array([int.from_bytes(hashlib.blake2b(f'{mark} {i}'.encode(), digest_size=8).digest(), 'little') for i in index], np.uint64)
+
+
+def _split_pictures(cfg: DataConfig, mode: str, listing: Listing, places: dict, part: str, numbers: dict[str, int] | None) -> Pictures:
+    "The pictures of one split; `numbers`, if given, says which class has which number."
+    where = f"{data_root(cfg)}/{listing.base}".rstrip('/')
+    classes = find_classes(listing, where)
+    numbers = numbers or {c: i for i, c in enumerate(classes)}
+    if extra := [c for c in classes if c not in numbers]:
+        if cfg.class_map: raise ValueError(f"{where} has folders that class_map {cfg.class_map!r} does not know, WordNet ids like n01440764: {_some(extra)}")
+        raise ValueError(f"{where} has classes that the training images have not: {_some(extra)}; those have {_some(list(numbers), 8)}")
+    if len(numbers) < 2: raise ValueError(f"{where} has one class only, {next(iter(numbers))}. Expected: one folder per class, two or more")
+    if absent := [] if cfg.class_map else [c for c in numbers if c not in classes]: listing.left_out.append(f"nothing of {_some(absent)}")
+    samples = sorted(((listing.base + p, numbers[c]) for c, ps in classes.items() for p in ps), key=lambda s: natural_key('/' + s[0]))
+    return Pictures(Files(samples, places), mode, numbers, part, listing.left_out)
+
+
+def _files(cfg: DataConfig, mode: str) -> tuple[Pictures, Pictures | None, list[str]]:
+    "Train set, validation set (None: to be split) and classes of a folder or tar data set."
+    places = list_files(cfg)
+    top = Listing(list(places)).unwrapped(lambda name: _split_kind(name)[0] is not None or name in (cfg.train_split, cfg.val_split))
+    try: splits = find_splits(top.heads, cfg)
+    except ValueError as e:
+        blank = sorted({p.split('/', 1)[0] for p in top.others if '/' in p} - set(top.heads))
+        raise FileNotFoundError(f"data set {cfg.spec!r} in {data_root(cfg)}: {e}" + (f"; no picture that can be read in {_some(blank)}" if blank else '')) from e
+    known = {name: i for i, name in enumerate(ImageNetInfo().label_names())} if cfg.class_map else None
+    if not splits:
+        all_of_it = _split_pictures(cfg, mode, top, places, '', known)
+        return all_of_it, None, all_of_it.classes
+    train, val = (top.below(s).unwrapped() for s in splits)
+    first = _split_pictures(cfg, mode, train, places, splits[0], known)
+    second = _split_pictures(cfg, mode, val, places, splits[1], {c: i for i, c in enumerate(first.classes)})
+    outside = [p for p in (*top.pictures, *top.others) if '/' not in p.rstrip('/')]
+    beside = Counter(p.split('/', 1)[0] for p in top.pictures if '/' in p and not p.startswith(tuple(f'{s}/' for s in splits)))
+    first.left_out[:0] = top.left_out + [f"{h}/ ({n} pictures)" for h, n in beside.items()] + _rest(outside)
+    return first, second, first.classes
+
+# %% ../nbs/03_data.ipynb #854166f7
 def _classes(ds: Any) -> list[str]:
     "Class names in the order of their numbers; [] if the data set does not know them."
     if names := getattr(ds, 'classes', None): return [n[0] if isinstance(n, tuple) else str(n) for n in names]
-    r = getattr(ds, 'reader', None)
-    m = getattr(r, 'class_to_idx', None) or getattr(r, 'class_name_to_idx', None) or {}
+    m = getattr(getattr(ds, 'reader', None), 'class_to_idx', None) or {}
     return sorted(m, key=m.get)
 
 
@@ -153,49 +485,34 @@ def _targets(ds: Any) -> np.ndarray:
     return np.asarray(r.dataset[r.label_key])
 
 
-def _files(cfg: DataConfig, mode: str) -> tuple[Any, Any, list[str]]:
-    "Train set, validation set (None: to be split) and classes of a folder or tar data set."
-    root = data_root(cfg)
-    if not root.exists(): raise _missing(cfg, f"{root} does not exist")
-    suffix = '.tar' if cfg.spec == 'tar' else ''
-    dirs = [[_find_split(root, s, x) for s in (cfg.train_split, cfg.val_split)] for x in {suffix, ''}]
-    train, val = max(dirs, key=lambda d: sum(map(bool, d)))
-    if bool(train) != bool(val):
-        raise _missing(cfg, f"{train or val} is there, but nothing for split {cfg.val_split if train else cfg.train_split!r}")
-    if cfg.spec == 'tar' and not train and root.is_dir() and not any(root.glob('*.tar')):
-        packed = [f.name for f in root.glob('*.tar.*')]
-        raise _missing(cfg, f"no tar file in {root}" + (f"; unpack {', '.join(packed)} first (e.g. xz -dk)" if packed else ''))
-    known = {n: i for i, n in enumerate(ImageNetInfo().label_names())} if cfg.class_map else None
-    ds = _read(train or root, cfg, mode, known)
-    names = list(known) if known else _classes(ds)
-    if not train: return ds, None, names
-    found = _read(val, cfg, mode, known)
-    if extra := sorted(set(_classes(found)) - set(names)): raise ValueError(f"{val} has classes that {train} has not: {', '.join(extra[:5])}")
-    return ds, found if _classes(found) == names else _read(val, cfg, mode, {n: i for i, n in enumerate(names)}), names
-
-
-def _torchvision(cfg: DataConfig, split: str) -> Any:
+def _torchvision(cfg: DataConfig, split: str, mode: str) -> Any:
     "A torchvision data set, fetched if it is missing and may be."
     root, name = data_root(cfg), cfg.spec.split('/')[-1]
+    kind = 'train' if split in _SPLITS['train'] else 'val' if 'val' in (split, *_synonyms(split)) else split
+    if name in _SIZES and kind not in ('train', 'val'): raise ValueError(f"split {split!r}: {cfg.spec} has train and val")
     try:
         if name == 'imagenette':
-            kind = 'train' if split in _TRAIN else 'val'
             have = (root/'imagenette2-160').is_dir()
-            return Imagenette(root, split=kind, size='160px', download=cfg.download and not have)
-        return create_dataset(cfg.spec, str(root), split=split, download=cfg.download)
+            ds = Imagenette(root, split=kind, size='160px', download=cfg.download and not have)
+        else: ds = create_dataset(cfg.spec, str(root), split=kind, download=cfg.download)
     except (URLError, OSError, RuntimeError) as e: raise _missing(cfg, str(e).strip().splitlines()[0].rstrip('.')) from e
     except AssertionError as e: raise ValueError(f"spec {cfg.spec!r}: {e}") from e
+    samples = getattr(ds, 'samples', None) or getattr(ds, '_samples', None) or []
+    if not samples or not isinstance(samples[0][0], (str, Path)): return ds
+    named = [(str(path), int(target)) for path, target in samples]
+    return Pictures(Files(named, {path: (path, 0, 0) for path, _ in named}), mode, _classes(ds), kind)
 
 
-def _hub(cfg: DataConfig, split: str) -> Any:
-    "A data set of the Hugging Face hub, through timm."
-    names = (split, *next((s for s in (_TRAIN, _VAL) if split in s), ()))
-    for i, n in enumerate(names):
-        try: return create_dataset(cfg.spec, str(data_root(cfg)), split=n)
+def _hub(cfg: DataConfig, split: str, mode: str) -> Pictures:
+    "A data set of the Hugging Face hub, through timm's reader."
+    why = None
+    for name in (split, *_synonyms(split)):
+        try: ds = create_dataset(cfg.spec, str(data_root(cfg)), split=name)
         except ImportError as e: raise ImportError(f"spec {cfg.spec!r} needs the package datasets: pip install datasets") from e
         except (ConnectionError, FileNotFoundError) as e: raise _missing(cfg, str(e)) from e
-        except ValueError:
-            if i == len(names) - 1: raise
+        except ValueError as e: why = why or e; continue
+        return Pictures(ds.reader, mode, _classes(ds), name)
+    raise ValueError(f"spec {cfg.spec!r} has no split {split!r}: {why}; name one by data.train_split and data.val_split") from why
 
 
 def open_data(cfg: DataConfig, mode: str = 'RGB') -> tuple[Any, Any, list[str]]:
@@ -207,8 +524,15 @@ def open_data(cfg: DataConfig, mode: str = 'RGB') -> tuple[Any, Any, list[str]]:
     if cfg.spec == 'digits': return Digits(), None, Digits.classes
     if cfg.spec in ('folder', 'tar'): return _files(cfg, mode)
     source = _torchvision if cfg.spec.startswith('torch/') else _hub
-    train, val = (source(cfg, s) for s in (cfg.train_split, cfg.val_split))
-    return train, val, _classes(train) or [str(c) for c in np.unique(_targets(train))]
+    train, val = (source(cfg, s, mode) for s in (cfg.train_split, cfg.val_split))
+    if (part := getattr(train, 'part', None)) and part == getattr(val, 'part', None):
+        raise ValueError(f"train_split {cfg.train_split!r} and val_split {cfg.val_split!r} of {cfg.spec} are both its {part!r}: name two")
+    classes = _classes(train) or [str(c) for c in np.unique(_targets(train))]
+    for ds, split in ((train, cfg.train_split), (val, cfg.val_split)):
+        if (t := _targets(ds)).dtype.kind not in 'iu' or not (0 <= t.min() and t.max() < len(classes)):
+            raise ValueError(f"split {split!r} of {cfg.spec}: labels are no class numbers below {len(classes)} ({_some([str(v) for v in np.unique(t)])}): has it labels at all?")
+        if (own := _classes(ds)) and own != classes: raise ValueError(f"split {split!r} of {cfg.spec} has other classes ({_some(own)}) than the training images ({_some(classes)})")
+    return train, val, classes
 
 # %% ../nbs/03_data.ipynb #8cb7fab1
 def split_indices(targets: np.ndarray,   # (N,) class numbers
@@ -336,7 +660,7 @@ class Samples(Dataset):
         key, i = k if isinstance(k, tuple) else (None, k)
         with _seeded(key, i):
             image, target = self.source[int(self.index[i])]
-            return self.transform(image.convert(self.mode)), int(target)
+            return self.transform(picture(image, self.mode)), int(target)
 
 
 @contextmanager
@@ -368,6 +692,38 @@ def eval_transform(d: dict[str, Any]) -> T.Compose:
     return create_transform(d['input_size'], is_training=False, interpolation=d['interpolation'], mean=d['mean'], std=d['std'],
                             crop_pct=d['crop_pct'], crop_mode=d.get('crop_mode'), use_prefetcher=True)
 
+# %% ../nbs/03_data.ipynb #d33355f8
+_REMEMBER = 1000   # pictures from which on it is worth a file
+
+
+def unreadable(ds: Pictures, index: np.ndarray) -> dict[int, str]:
+    "Which of the pictures `index` cannot be read, and why. Those that can are remembered in `runs/readable.npy`."
+    index, memory = np.asarray(index), project_root()/'runs'/'readable.npy'
+    keys = ds.keys(index) if len(index) >= _REMEMBER else None
+    try: known = np.load(memory)
+    except (OSError, ValueError, EOFError): known = np.empty(0, np.uint64)
+    todo = index if keys is None else index[~np.isin(keys, known)]
+    bad, done = {}, 0
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(todo), desc='reading every picture once', unit='img', leave=False, disable=len(todo) < 2000) as bar:
+            for part in np.array_split(todo, max(1, len(todo)//1024)):
+                bad |= {int(i): why for i, why in zip(part, pool.map(ds.problem, part.tolist())) if why}
+                done += len(part); bar.update(len(part))
+    finally:   # interrupted, it goes on from here
+        if keys is not None and done:
+            good = keys[np.isin(index, np.setdiff1d(todo[:done], list(bad)))]
+            try:
+                with atomic_write(memory) as f: np.save(f, np.union1d(known, good))
+            except OSError: pass   # then it is looked at again
+    return bad
+
+
+def read_once(samples: Samples) -> None:
+    "Raises `PictureError` with the names of pictures that cannot be read."
+    if not isinstance(samples.source, Pictures): return
+    if bad := unreadable(samples.source, samples.index):
+        raise PictureError(f"{len(bad)} of {len(samples)} pictures cannot be read: {_some(list(bad.values()), 5)}. Repair them or take them away; data.unreadable: skip leaves them out")
+
 # %% ../nbs/03_data.ipynb #03826f1a
 _DECODED: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}   # of this process, the oldest first
 
@@ -386,9 +742,12 @@ class Cache:
     def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
         c, s = self.cfg, self.samples
         key = repr((c.spec, data_root(c), c.train_split, c.val_split, c.class_map, self.part, hashlib.sha256(s.index.tobytes()).hexdigest(), s.mode,
-                    str(s.transform), self.shape, self.device))
+                    str(s.transform), self.shape, self.device, s.source.keys(s.index).tobytes() if isinstance(s.source, Pictures) else ''))
         if key not in _DECODED:
-            new = self._decode()
+            try: new = self._decode()
+            except PictureError as e:
+                read_once(s)   # names them all
+                raise e
             while _DECODED and sum(x.nbytes for x, _ in (*_DECODED.values(), new)) > 1e9*c.cache_gb: del _DECODED[next(iter(_DECODED))]
             _DECODED[key] = new
         return _DECODED[key]
@@ -419,9 +778,10 @@ class TrainLoader:
     """Iterates over one epoch: images FP32 normalised (B, C, H, W) and class numbers int64 (B,), or label shares (B, classes) with mixup or CutMix.
 
     B is the process's part of `batch_size`. Call `set_epoch` before each epoch: order and augmentation depend on (seed, epoch) only.
+    `before`, if set, is called once before the first batch.
     """
     def __init__(self, source: Cache | Samples, plan: Plan):
-        self.source, self.plan, self.epoch = source, plan, 0
+        self.source, self.plan, self.epoch, self.before = source, plan, 0, None
         self.n = len(source.samples if isinstance(source, Cache) else source)
         b, w = plan.cfg.batch_size, plan.world
         if b % w: raise ValueError(f"batch_size {b} cannot be shared by {w} processes: choose a multiple of {w}")
@@ -438,6 +798,7 @@ class TrainLoader:
             yield index, rng.random((c.batch_size, _DRAWS)), draw_mix(rng, c, size) if c.mixup or c.cutmix else None
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        if self.before: self.before(); self.before = None
         p = self.plan
         part = slice(p.rank*p.cfg.batch_size//p.world, (p.rank + 1)*p.cfg.batch_size//p.world)
         get = self._cached if isinstance(self.source, Cache) else self._streamed
@@ -456,12 +817,15 @@ class TrainLoader:
             yield *get(index[part], u[part]), get(index[::-1][part], u[::-1][part]) if blend else None, blend
 
     def _streamed(self, part: slice) -> Iterator:
-        steps = [(index[part], u[part], blend) for index, u, blend in self.batches()]
-        keys = [[((self.plan.seed, self.epoch), int(i)) for i in index] for index, _, _ in steps]
-        self._keys[:] = keys
+        p = self.plan
+        steps = [(*((v[part], v[::-1][part]) for v in (index, u)), blend) for index, u, blend in self.batches()]
+        own = p.cfg.batch_size//p.world   # the partner is the batch backwards: other processes' images, where there are any
+        self._keys[:] = [[((p.seed, self.epoch), int(i)) for i in (np.concatenate(index) if blend and p.world > 1 else index[0])] for index, _, blend in steps]
         for (x, y), (_, u, blend) in zip(self._stream, steps):
-            x = erase(x, u, self.plan.cfg.erase)
-            yield x, y, (x.flip(0), y.flip(0)), blend
+            mine = erase(x[:own], u[0], p.cfg.erase), y[:own]
+            partner = mine[0].flip(0), mine[1].flip(0)
+            if blend and p.world > 1: partner = erase(x[own:], u[1], p.cfg.erase), y[own:]
+            yield *mine, partner, blend
 
     @cached_property
     def _keys(self) -> list: return []
@@ -528,6 +892,22 @@ class Loaders:
     n_train: int
     n_val: int
     n_watch: int
+    about: str = ''                # the source, and how it was split
+    left_out: list[str] = field(default_factory=list)    # what in the source is no image of these
+
+    @property
+    def summary(self) -> str:
+        "What was understood, in one line: source, classes, images, what was left out."
+        watch = f"{self.n_watch} to watch the training, " if self.watch is not self.val else ''
+        some = ', '.join(self.names[:4] + ['...'][:len(self.names) > 4])
+        return (f"{self.about}: {len(self.classes)} classes ({some}); {self.n_train} images to train on, {watch}{self.n_val} to validate"
+                + (f"; left out: {', '.join(self.left_out)}" if self.left_out else ''))
+
+    def check(self) -> None:
+        "Reads every picture once (`data.unreadable`); what is cached is decoded now. Raises `PictureError` with the names of those that cannot be read."
+        for source in {id(l.source): l.source for l in (self.train, self.watch, self.val) if l}.values():
+            if isinstance(source, Cache): source.tensors
+            elif self.val.plan.cfg.unreadable == 'stop': read_once(source)
 
     @property
     def preprocessing(self) -> dict[str, Any]:
@@ -545,6 +925,21 @@ class Loaders:
         return (x.detach().cpu()*s + m).clamp(0, 1).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
 
 
+def _usable(cfg: DataConfig, ds: Any) -> np.ndarray:
+    "Numbers of the images; with `unreadable: skip` without those that cannot be read, whose names are added to what is left out."
+    index = np.arange(len(ds))
+    if cfg.unreadable != 'skip' or not isinstance(ds, Pictures): return index
+    if bad := unreadable(ds, index): ds.left_out.append(f"{len(bad)} that cannot be read ({_some(list(bad.values()), 10)})")
+    return np.setdiff1d(index, list(bad))
+
+
+def _account(cfg: DataConfig, train: Any, val: Any) -> tuple[str, list[str]]:
+    "The source and its split in words, and what was left out of it."
+    split = f"split at random, {cfg.val_fraction:g} to validate" if val is None else ' and '.join(getattr(ds, 'part', '') or s for ds, s in ((train, cfg.train_split), (val, cfg.val_split)))
+    where = f" {data_root(cfg)}" if cfg.spec in ('folder', 'tar') else ''
+    return f"{cfg.spec}{where} ({split})", [*getattr(train, 'left_out', []), *(f"of {val.part}: {w}" for w in getattr(val, 'left_out', []))]
+
+
 def make_loaders(cfg: DataConfig,
                  model: nn.Module | None = None,   # gives input size and constants where cfg does not
                  *,
@@ -554,7 +949,7 @@ def make_loaders(cfg: DataConfig,
                  rank: int = 0,                    # this process's number among
                  world: int = 1                    # so many processes
                 ) -> Loaders:
-    """Loaders of the data set `cfg.spec`.
+    """Loaders of the data set `cfg.spec`; the first training batch is preceded by `Loaders.check`.
 
     Raises `FileNotFoundError` for a missing data set, `ValueError` for one that is empty, too small for a batch or too large to cache.
     """
@@ -562,13 +957,14 @@ def make_loaders(cfg: DataConfig,
     if d['input_size'][0] not in (1, 3): raise ValueError(f"input size {d['input_size']}: images have 1 or 3 channels")
     mode = 'L' if d['input_size'][0] == 1 else 'RGB'
     group = world > 1 and torch.distributed.is_available() and torch.distributed.is_initialized()
-    if group and rank: torch.distributed.barrier()     # the first process fetches what is missing, the others find it
+    if group and rank: torch.distributed.barrier()     # the first process fetches what is missing and reads every picture, the others find it
     train, val, classes = open_data(cfg, mode)
+    train_index, val_index = _usable(cfg, train), None if val is None else _usable(cfg, val)
     if group and not rank: torch.distributed.barrier()
+    about, left_out = _account(cfg, train, val)
     if val is None:
-        train_index, val_index = split_indices(_targets(train), cfg.val_fraction, cfg.split_seed)
+        train_index, val_index = (train_index[i] for i in split_indices(_targets(train)[train_index], cfg.val_fraction, cfg.split_seed))
         val = train
-    else: train_index, val_index = np.arange(len(train)), np.arange(len(val))
     if not len(val_index): raise ValueError(f"data set {cfg.spec!r}: no validation images")
     held_index = None
     if cfg.holdout:
@@ -584,5 +980,7 @@ def make_loaders(cfg: DataConfig,
     train_source = source(train, train_index, eval_transform(wide) if cfg.cache else train_transform(cfg, d), wide['input_size'][1:], 'train')
     val_loader = watch = EvalLoader(source(val, val_index, eval_transform(d), size, 'val'), plan)
     if held_index is not None: watch = EvalLoader(source(train, held_index, eval_transform(d), size, 'train'), plan)
-    return Loaders(TrainLoader(train_source, plan) if len(train_index) else None, val_loader, watch, classes,
-                   d['mean'], d['std'], d['input_size'], len(train_index), len(val_index), watch.n)
+    loaders = Loaders(TrainLoader(train_source, plan) if len(train_index) else None, val_loader, watch, classes,
+                      d['mean'], d['std'], d['input_size'], len(train_index), len(val_index), watch.n, about, left_out)
+    if loaders.train: loaders.train.before = loaders.check
+    return loaders

@@ -164,6 +164,7 @@ class Engine:
         c, s, _ = self.input_size
         want = (s, s, c) if x.dtype == np.uint8 else (c, s, s)
         if x.shape[-3:] != want or x.ndim not in (3, 4): raise ValueError(f"images are {x.dtype} {x.shape}; expected float (B, {c}, {s}, {s}) or uint8 (B, {s}, {s}, {c})")
+        if not len(x): raise ValueError(f"empty batch: {x.shape}")
         if x.dtype != np.uint8: x = x.astype(np.float32, copy=False)
         return np.ascontiguousarray(x if x.ndim == 4 else x[None])
 
@@ -182,11 +183,16 @@ class Engine:
         if np.ndim(images) == 3: out = out[0]
         return torch.from_numpy(out) if isinstance(images, torch.Tensor) else out
 
-    def preprocess(self, photo: Image.Image | np.ndarray   # PIL image; or uint8 (H, W) or (H, W, 3)
+    def preprocess(self, photo: Image.Image | np.ndarray | str | Path   # PIL image of any kind, or the path of one; or uint8 (H, W) or (H, W, 3)
                   ) -> np.ndarray:
-        "Resized and cropped as in the training, uint8 (S, S, C). Raises `ValueError` for a picture the engine cannot read."
-        if isinstance(photo, Image.Image): photo = np.asarray(photo if photo.mode in ('L', 'RGB') else photo.convert('RGB'))
-        if photo.dtype != np.uint8 or photo.ndim not in (2, 3) or photo.shape[2:] not in ((), (3,)): raise ValueError(f"picture is {photo.dtype} {photo.shape}; expected uint8 (H, W) or (H, W, 3)")
+        "Converted (`ftervit.data.picture`), resized and cropped as in the training, uint8 (S, S, C). Raises `ValueError` for a picture that cannot be read."
+        if isinstance(photo, (str, Path, Image.Image)):
+            from ftervit.data import picture, read_picture   # here: who classifies arrays need not wait for timm
+            photo = np.asarray(picture(photo) if isinstance(photo, Image.Image) else read_picture(photo))
+        if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim not in (2, 3) or photo.shape[2:] not in ((), (3,)):
+            found = f"{photo.dtype} {tuple(photo.shape)}" if hasattr(photo, 'dtype') else type(photo).__name__
+            raise ValueError(f"picture is {found}; expected a PIL image, the path of a file, or uint8 (H, W) or (H, W, 3)")
+        if not photo.size: raise ValueError(f"empty picture: {photo.shape}")
         photo, (c, s, _) = np.ascontiguousarray(photo), self.input_size
         out = np.empty((s, s, c), np.uint8)
         image = ffi.new('ftv_image *', dict(data=ffi.from_buffer('uint8_t[]', photo), width=photo.shape[1], height=photo.shape[0], stride=photo.strides[0],
@@ -195,8 +201,9 @@ class Engine:
         _check(status, f"picture {photo.shape}")
         return out
 
-    def classify(self, photo: Image.Image | np.ndarray, k: int = 5) -> list[tuple[str, float]]:
-        "The `k` most probable classes of a picture: name and probability, best first."
+    def classify(self, photo: Image.Image | np.ndarray | str | Path, k: int = 5) -> list[tuple[str, float]]:
+        "The `k` most probable classes of a picture (see `preprocess`): name and probability, best first."
+        if k < 1: raise ValueError(f"k {k}: ask for 1 class or more")
         logits, k = self(self.preprocess(photo)), min(k, self.num_classes)
         best = ffi.new('ftv_class[]', k)
         _check(lib.ftv_top_k(ffi.from_buffer('float[]', logits), self.num_classes, k, best), 'logits')

@@ -4,56 +4,9 @@
 #include <string.h>
 
 #include "ftervit.h"
+#include "kernels.h"
+#include "picture.h"
 #include "platform.h"
-
-#if defined(__has_include)
-#if __has_include(<stb/stb_image.h>)
-#define FTV_STB 1
-#endif
-#endif
-
-#ifdef FTV_STB
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#define STB_IMAGE_IMPLEMENTATION
-#define STBI_FAILURE_USERMSG
-#include <stb/stb_image.h>
-#pragma GCC diagnostic pop
-
-static const char *load_picture(const char *path, ftv_image *p) {
-    int components;
-    if (!stbi_info(path, &p->width, &p->height, &components)) return stbi_failure_reason();
-    const int channels = components < 3 ? 1 : 3;
-    p->data = stbi_load(path, &p->width, &p->height, &components, channels);
-    if (!p->data) return stbi_failure_reason();
-    p->format = channels == 1 ? FTV_GREY8 : FTV_RGB888;
-    p->stride = (size_t)p->width * (size_t)channels;
-    return NULL;
-}
-static void free_picture(ftv_image *p) { stbi_image_free((void *)(uintptr_t)p->data); }
-#else
-/* Without stb_image.h: binary PGM (P5) and PPM (P6) with 8 bits. */
-static const char *load_picture(const char *path, ftv_image *p) {
-    size_t bytes = 0;
-    const uint8_t *d = platform_file(path, &bytes);
-    int at = 0, most = 0;
-    char kind = 0, head[64] = {0};
-    if (!d) return "cannot read the file";
-    memcpy(head, d, bytes < sizeof head - 1 ? bytes : sizeof head - 1);
-    if (sscanf(head, "P%c %d %d %d%n", &kind, &p->width, &p->height, &most, &at) != 4 || (kind != '5' && kind != '6') ||
-        most != 255 || p->width < 1 || p->height < 1 || p->width > 16384 || p->height > 16384)
-        return "not a binary PGM or PPM with 8 bits (build with libstb-dev installed for JPEG and PNG)";
-    p->format = kind == '5' ? FTV_GREY8 : FTV_RGB888;
-    p->stride = (size_t)p->width * (kind == '5' ? 1 : 3);
-    if (bytes <= (size_t)at || bytes - (size_t)at - 1 < p->stride * (size_t)p->height) return "truncated";
-    p->data = d + at + 1;
-    return NULL;
-}
-
-static void free_picture(ftv_image *p) { (void)p; } /* stays mapped */
-#endif
 
 typedef struct {
     uint64_t last, ns[FTV_STAGES];
@@ -73,21 +26,21 @@ static int usage(const char *why) {
             "[--profile]\n"
             "  --top K        classes to print (5)\n  --threads N    worker threads (1)\n  --attention    f32: the definition; "
             "int8: quantised\n"
-            "  --kernels      ref, table (the fastest that runs here)\n  --profile      memory, and milliseconds per stage\n",
+            "  --kernels      one of selftest --list (the fastest that runs here)\n  --profile      memory, and milliseconds per stage\n",
             why);
     return 2;
 }
 
 static int classify(ftv_session *s, const char *path, int top, float *logits, uint8_t *pixels, ftv_class *best) {
-    ftv_image photo = {0};
-    const char *why = load_picture(path, &photo);
+    picture photo;
+    const char *why = picture_read(path, &photo);
     if (why) {
         fprintf(stderr, "%s: %s\n", path, why);
         return 1;
     }
     profile *p = s->options.stage_context;
-    ftv_status status = ftv_preprocess(s, &photo, pixels);
-    free_picture(&photo);
+    ftv_status status = ftv_preprocess(s, &photo.image, pixels);
+    free(photo.pixels);
     if (p) p->last = platform_count().total;
     if (!status) status = ftv_run_u8(s, pixels, logits);
     if (!status) status = ftv_top_k(logits, s->model->classes, top, best);
@@ -159,8 +112,7 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; i < pictures; i++) failures += classify(&session, argv[1 + i], top, logits, pixels, best);
     if (show) {
-        printf("model %zu bytes, arena %zu bytes, %s kernels\n", model.bytes, arena_bytes,
-               options.kernels ? options.kernels : ftv_kernels_text(0));
+        printf("model %zu bytes, arena %zu bytes, %s kernels\n", model.bytes, arena_bytes, session.kernels->name);
         for (int i = 0; i < FTV_STAGES; i++)
             printf("  %-10s %9.3f ms\n", ftv_stage_text((ftv_stage)i), (double)times.ns[i] / 1e6 / pictures);
     }

@@ -10,6 +10,12 @@ out=$("$program" "$model" "$folder/a.pgm" --top 3 --profile) || fail "exit statu
 [ "$(echo "$out" | grep -c '%')" = 3 ] || fail "three classes expected: $out"
 echo "$out" | grep -q 'arena [0-9]* bytes' || fail "--profile names the arena: $out"
 [ "$("$program" "$model" "$folder/a.pgm" --threads 2 --kernels ref)" = "$("$program" "$model" "$folder/a.pgm")" ] || fail "threads or kernels change the answer"
+{ printf 'P5\n# by a picture editor\n20 20 # pixels\n255\n'; tail -c 400 "$folder/a.pgm"; } > "$folder/a.txt"
+answer() { "$program" "$model" "$1" | tail -n +2; }
+[ "$(answer "$folder/a.txt")" = "$(answer "$folder/a.pgm")" ] || fail "remarks in a header change the answer"
+for picture in tests/pictures/turned.png tests/pictures/turned.jpg; do answer "$picture" | grep -q % || fail "$picture is not read"; done
+for kernels in ref table; do "$program" "$model" "$folder/a.pgm" --profile --kernels $kernels | grep -q ", $kernels kernels" || fail "--profile does not name $kernels"; done
+FTERVIT_KERNELS=table "$program" "$model" "$folder/a.pgm" --profile | grep -q ', table kernels' || fail "--profile does not name the kernels of the environment"
 for wrong in "$folder/none.pgm" "$model"; do ! "$program" "$model" "$wrong" > /dev/null 2> "$folder/words" || fail "$wrong was accepted"; grep -q "$wrong" "$folder/words" || fail "no words on $wrong"; done
 head -c 1000 "$model" > "$folder/short.gguf"
 ! "$program" "$folder/short.gguf" "$folder/a.pgm" 2> "$folder/words" || fail "a truncated model was accepted"
