@@ -1,66 +1,48 @@
-"""The test suite (`make test`): a line per check with its seconds, then `N passed, N failed`.
+"""The test suite (`make test`): `nbdev_test`, then what nbdev does not check; a line per notebook and check, last `N passed, N failed`.
 
-    python .ci/check.py             everything
+    python .ci/check.py             everything (the notebooks alone: nbdev_test)
     python .ci/check.py NAME ...    only the checks whose name contains one of the NAMEs
     python .ci/check.py --list      their names
 """
 import argparse
 import filecmp
-import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
-
-from tqdm import tqdm
+from threading import Timer
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "nbs").glob("[!_.]*.ipynb"))
-TIMEOUT_S = 600  # of one check
+TIMEOUT_S = 1800  # of one check
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-ENV = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "FTERVIT_ROOT", "MAKEFLAGS", "MAKELEVEL")} | {
+ENV = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "FTERVIT_PROFILE", "FTERVIT_ROOT", "MAKEFLAGS", "MAKELEVEL")} | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}", "PYTHONPATH": str(ROOT),
-    "FTERVIT_PROFILE": "smoke", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1"}
+    "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1"}
 
 # Checks that are one command each, run in the repository's root: name, command, executables without which it is skipped
 COMMANDS = [
     ("README.md is what index.ipynb gives", "python -m ftervit.reproduce --readme --check", ""),
-    ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", "make -j2 -C firmware check", "make gcc"),
+    ("what is recorded is of one run", "python -m ftervit.reproduce --records", ""),
+    ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", f"make -j{CORES} -C firmware check", "make gcc"),
     ("engine: same bits in the Xtensa emulator", "make -C firmware emulate", "make gcc dpkg xtensa-lx106-elf-gcc qemu-system-xtensa"),
 ]
-
-running: set[subprocess.Popen] = set()
 
 
 class Skipped(Exception):
     "The check needs something that this machine lacks."
 
 
-def call(command: str, cwd: Path = ROOT, needs: str = "") -> str:
-    "Combined output of `command`; AssertionError with that output if it fails or takes longer than TIMEOUT_S."
-    if missing := [n for n in needs.split() if not shutil.which(n, path=ENV["PATH"])]:
-        raise Skipped(f"not installed: {', '.join(missing)}")
-    with tempfile.TemporaryFile("w+", errors="replace") as out:  # a file: a pipe would stay open in what the command left behind
-        process = subprocess.Popen(command.split(), cwd=cwd, env=ENV, stdin=subprocess.DEVNULL, stdout=out,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
-        running.add(process)
-        try:
-            code = process.wait(TIMEOUT_S)
-            how = f"exit code {code}"
-        except subprocess.TimeoutExpired:
-            code, how = None, f"stopped after {TIMEOUT_S} s"
-        finally:
-            stop(process)
-        out.seek(0)
-        text = out.read()
-    assert code == 0, f"{command}: {how}\n{text}"
-    return text
+def start(command: str, cwd: Path, out) -> subprocess.Popen:
+    "`command` as a group of processes of its own, all that it says going to `out`."
+    return subprocess.Popen(command.split(), cwd=cwd, env=ENV, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                            start_new_session=True, text=True, errors="replace")
 
 
 def stop(process: subprocess.Popen) -> None:
@@ -70,7 +52,24 @@ def stop(process: subprocess.Popen) -> None:
     except (ProcessLookupError, PermissionError):
         pass
     process.wait()
-    running.discard(process)
+
+
+def call(command: str, cwd: Path = ROOT, needs: str = "") -> str:
+    "Combined output of `command`; AssertionError with that output if it fails or takes longer than TIMEOUT_S."
+    if missing := [n for n in needs.split() if not shutil.which(n, path=ENV["PATH"])]:
+        raise Skipped(f"not installed: {', '.join(missing)}")
+    with tempfile.TemporaryFile("w+", errors="replace") as out:  # a file: a pipe would stay open in what the command left behind
+        process = start(command, cwd, out)
+        try:
+            how = f"exit code {process.wait(TIMEOUT_S)}"
+        except subprocess.TimeoutExpired:
+            how = f"stopped after {TIMEOUT_S} s"
+        finally:
+            stop(process)
+        out.seek(0)
+        text = out.read()
+    assert how == "exit code 0", f"{command}: {how}\n{text}"
+    return text
 
 
 def after(command: str, folder: str, pattern: str, *keep: str) -> list[str]:
@@ -95,41 +94,48 @@ def package_exported() -> None:
     assert not wrong, f"the package is generated: edit the notebooks and run nbdev_export, it changes {', '.join(wrong)}"
 
 
-def parameters_tagged() -> None:
-    for notebook in NOTEBOOKS:
-        try:
-            cells = [c for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
-        except ValueError as e:
-            raise AssertionError(f"{notebook.name} is not a notebook: {e}") from e
-        if any("load_profile(profile, overrides)" in "".join(c["source"]) for c in cells):
-            tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
-            assert len(tagged) == 1 and "profile =" in tagged[0] and "overrides =" in tagged[0], (
-                f"{notebook.name}: one cell, tagged `parameters`, has to set `profile` and `overrides`; found {tagged}")
-
-
-def git_status() -> str:
-    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+def git_state() -> str | None:
+    "What git sees of the working tree, contents included; None outside of a checkout."
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        return None
+    git = lambda *args: subprocess.run(["git", *args], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, errors="replace").stdout
+    return git("status", "--porcelain") + git("diff", "HEAD")
 
 
 def tree_unchanged(before: str | None) -> None:
     if before is None:
         raise Skipped("not a git checkout")
-    now = git_status()
-    assert now == before, f"the checks changed the working tree.\nbefore:\n{before}after:\n{now}"
+    now = git_state()
+    assert now == before, f"the checks changed the working tree.\nbefore:\n{before[-3000:]}\nafter:\n{now[-3000:]}"
 
 
-def checks(before: str | None) -> dict:
-    "Name -> function of every check, in order; all but the last may run at the same time."
-    named = {"notebooks are clean": notebooks_clean, "the package is what the notebooks export": package_exported,
-             "parameters are tagged": parameters_tagged}
+def notebooks_pass(counts: dict) -> None:
+    "`nbdev_test`, by `.ci/notebooks.py`: prints and counts a line per notebook; AssertionError if it ends without one of them."
+    process, told = start(f"{sys.executable} .ci/notebooks.py --n_workers {CORES}", ROOT, subprocess.PIPE), 0
+    (limit := Timer(TIMEOUT_S, stop, [process])).start()
+    try:
+        for line in process.stdout:  # tracebacks too: which notebook, which cell, which error
+            print(line, end="", flush=True)
+            if found := re.match(r"(passed|failed) +[\d.]+ s  notebook ", line):
+                counts[found[1]] += 1
+                told += 1
+    finally:
+        limit.cancel()
+        stop(process)
+    assert told == len(NOTEBOOKS), f"nbdev_test told of {told} of {len(NOTEBOOKS)} notebooks and ended with exit code {process.returncode}"
+
+
+def checks(before: str | None, counts: dict) -> dict:
+    "Name -> function of every check, in order."
+    named = {"nbdev_test": partial(notebooks_pass, counts), "notebooks are clean": notebooks_clean,
+             "the package is what the notebooks export": package_exported}
     named |= {name: partial(call, command, needs=needs) for name, command, needs in COMMANDS}
-    named |= {f"notebook {n.stem}": partial(call, f"nbdev_test --path nbs/{n.name} --do_print --timing") for n in NOTEBOOKS}
     return named | {"the working tree is unchanged": partial(tree_unchanged, before)}
 
 
 def run(name: str, check, counts: dict) -> None:
     "Run one check, print its line, count its result."
-    start, why = time.monotonic(), ""
+    began, why = time.monotonic(), ""
     try:
         check()
         result = "passed"
@@ -138,8 +144,7 @@ def run(name: str, check, counts: dict) -> None:
     except Exception as e:
         result, why = "failed", f"\n{e if isinstance(e, AssertionError) else repr(e)}"
     counts[result] += 1
-    tqdm.write(f"{result:7} {time.monotonic() - start:6.1f} s  {name}{why}", file=sys.stdout)
-    sys.stdout.flush()
+    print(f"{result:7} {time.monotonic() - began:6.1f} s  {name}{why}", flush=True)
 
 
 def main() -> int:
@@ -147,27 +152,17 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--list", action="store_true", help="print the names of all checks")
     args = parser.parse_args()
-    before = git_status() if (ROOT / ".git").exists() and shutil.which("git") else None
-    chosen = {name: check for name, check in checks(before).items() if not args.names or any(n in name for n in args.names)}
+    counts = dict(passed=0, failed=0, skipped=0)
+    chosen = {name: check for name, check in checks(git_state(), counts).items() if not args.names or any(n in name for n in args.names)}
     if not chosen:
         parser.error(f"no check is named like {', '.join(args.names)}; --list shows all")
     if args.list:
         return print("\n".join(chosen)) or 0
-    counts = dict(passed=0, failed=0, skipped=0)
-    last = chosen.pop("the working tree is unchanged", None)
-    pool = ThreadPoolExecutor(CORES)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        jobs = [pool.submit(run, name, check, counts) for name, check in chosen.items()]
-        for job in tqdm(as_completed(jobs), total=len(jobs), unit="check", leave=False, disable=None):  # a bar on terminals only
-            job.result()
+        for name, check in chosen.items():
+            run(name, check, counts)
     except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in list(running):
-            stop(process)
-        raise SystemExit(130)
-    if last is not None:
-        run("the working tree is unchanged", last, counts)
+        return 130
     print(f"{counts['passed']} passed, {counts['failed']} failed" + (f", {counts['skipped']} skipped" if counts["skipped"] else ""))
     return int(counts["failed"] > 0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse, fcntl, json, math, os, sys
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
@@ -21,17 +22,17 @@ from torch import Tensor, nn
 
 from .data import DataConfig, make_loaders
 from .layers import calibrate
-from .models import PUBLISHED_MODELS, ModelConfig, TernaryConfig, load_checkpoint, load_published, paper_table, round_leftovers, save_checkpoint, ternarize
+from .models import PUBLISHED_MODELS, ModelConfig, TernaryConfig, create_model, load_checkpoint, load_published, paper_table, round_leftovers, save_checkpoint, ternarize
 from .profiles import (COLORS, DEFAULT_PROFILE, NEUTRAL, Config, Profile, load_json, load_profile, save_figure, save_json, save_table, set_path,
                               use_style)
 from .training import (EXIT_TIME_UP, EngineConfig, Job, Run, TimeUp, TrainConfig, as_options, check_settings, cpu_slots, describe, engine_overrides,
                               epochs_done, epochs_of, evaluate, evaluation_mode, make_accelerator, minutes_left, parse_set, run_jobs, sizes, teacher_file)
 
 # %% auto #0
-__all__ = ['REFERENCE', 'GridConfig', 'Cell', 'experiment_cells', 'choose_cells', 'cell_profile', 'predictions', 'pack_hits',
-           'unpack_hits', 'cell_dir', 'cell_settings', 'read_cell', 'training_seconds', 'run_cell', 'locked', 'work',
-           'ensure_teachers', 'run_grid', 'Grid', 'Claim', 'paper_claims', 'check_claims', 'show', 'main',
-           'evaluate_published']
+__all__ = ['REFERENCE', 'GridConfig', 'Cell', 'experiment_cells', 'choose_cells', 'cell_profile', 'impossible_cells',
+           'predictions', 'pack_hits', 'unpack_hits', 'cell_dir', 'cell_settings', 'read_cell', 'training_seconds',
+           'run_cell', 'locked', 'work', 'ensure_teachers', 'run_grid', 'Grid', 'Claim', 'paper_claims', 'check_claims',
+           'show', 'main', 'evaluate_published']
 
 # %% ../nbs/06_experiments.ipynb #bcfe9360
 class GridConfig(Config):
@@ -120,6 +121,21 @@ def cell_profile(p: Profile, cell: Cell) -> Profile:
     d = p.model_dump()
     for k, v in cell.changes.items(): set_path(d, k, v)
     return Profile.model_validate(d)
+
+
+@lru_cache(maxsize=8)
+def _impossible(profile: str) -> dict[str, str]:
+    p, out = Profile.model_validate_json(profile), {}
+    with torch.device('meta'): model = create_model(ModelConfig.model_validate(p.model | {'pretrained': False}))   # shapes only
+    for c in experiment_cells(p).values():
+        try: ternarize(model, TernaryConfig.model_validate(cell_profile(p, c).ternary))
+        except (TypeError, ValueError) as e: out[c.name] = ' '.join(str(e).split())
+    return out
+
+
+def impossible_cells(p: Profile) -> dict[str, str]:
+    "The cells that the model or the settings of `p` cannot have, by name, each with its reason."
+    return _impossible(p.model_dump_json())
 
 # %% ../nbs/06_experiments.ipynb #b9c5beea
 @torch.no_grad()
@@ -253,7 +269,13 @@ def run_grid(p: Profile,                               # profile
              name: str = DEFAULT_PROFILE,              # the name, or path, that it was loaded from
              workers: int | None = None                # processes beside each other; None: one per GPU, else per core
             ) -> None:
-    "Run `cells` for all seeds of `p`, as far as they are not finished. Raises `RuntimeError` naming what failed, when all else is done, or `TimeUp`."
+    """Run `cells` for all seeds of `p`, as far as they are not finished; one that the model cannot have is left out, with its reason.
+
+    Raises `RuntimeError` naming what failed, when all else is done, or `TimeUp`.
+    """
+    cannot = {c.name: why for c in cells if (why := impossible_cells(p).get(c.name))}
+    for cell, why in cannot.items(): print(f'left out: {cell}: {why}', file=sys.stderr)
+    cells = [c for c in cells if c.name not in cannot]
     jobs = [(c, seed) for seed in p.seeds for c in cells]
     todo = [(c, seed) for c, seed in jobs if read_cell(p, c, seed) is None]
     if not todo: return
@@ -280,7 +302,8 @@ def _lines(path: Path) -> list[str]: return path.read_text().splitlines()[1:] if
 class Grid:
     "The finished cells of a profile: of the runs, else as recorded in `data/results/<name>/experiments.json`."
     def __init__(self, p: Profile):
-        self.p, self.cells, self.results = p, experiment_cells(p), {}
+        self.p, self.results = p, {}
+        self.cells = {k: c for k, c in experiment_cells(p).items() if k not in impossible_cells(p)}
         recorded = p.results_dir/'experiments.json'
         for r in load_json(recorded) if recorded.is_file() else []:
             c = self.cells.get(r['cell'])

@@ -14,6 +14,9 @@ import nbformat
 import numpy as np
 import pandas as pd
 import torch
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
 from nbconvert import MarkdownExporter
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.clientwrap import PapermillNotebookClient
@@ -95,6 +98,12 @@ def _products(p: Profile) -> dict[str, tuple[int, int]]:
 class NotebookFailed(RuntimeError): "A notebook that could not be executed to its end."
 
 
+class _ThisInterpreter(AsyncKernelManager):
+    "Starts kernels of the interpreter that runs us, whatever the installed kernels of that name are."
+    @property
+    def kernel_spec(self) -> KernelSpec: return KernelSpec(**get_kernel_dict())
+
+
 class _Engine(NBClientEngine):
     "Papermill's engine, telling `show(text)` which cell runs and how far its progress bar is."
     @classmethod
@@ -105,7 +114,10 @@ class _Engine(NBClientEngine):
                 inner = value.strip() if isinstance(value, str) and value.rstrip().endswith('%') else ''
                 if inner or msg['msg_type'] == 'execute_input': show(f'cell {cell_index + 1} of {len(self.nb.cells)}' + (f', {inner}' if inner else ''))
                 return super().process_message(msg, cell, cell_index)
-        return Client(nb_man, kernel_name=kernel_name, timeout=None, startup_timeout=120, extra_arguments=['--log-level=50']).execute()
+        package = str(Path(ftervit.__file__).resolve().parent.parent)   # and this package, wherever it was imported from
+        env = os.environ | {'PYTHONPATH': os.pathsep.join([package, *filter(None, [os.environ.get('PYTHONPATH')])])}
+        return Client(nb_man, kernel_name=kernel_name, kernel_manager_class=_ThisInterpreter, timeout=None, startup_timeout=120,
+                      extra_arguments=['--log-level=50']).execute(env=env)
 
 
 papermill_engines.register('ftervit', _Engine)
@@ -437,7 +449,7 @@ def readme_text() -> str:
     "What README.md should be: `index.ipynb`, executed. Raises `NotebookFailed` if it cannot be, `FileNotFoundError` for a relative link to nothing."
     source = project_root()/'nbs'/'index.ipynb'
     with tempfile.TemporaryDirectory() as d, mock.patch.dict(os.environ):
-        os.environ.pop(PROFILE_ENV, None)   # it shows every profile as it is, also while the tests run
+        os.environ[PROFILE_ENV] = ''   # it shows every profile as it is, also while the tests run
         run_notebook(source, Path(d)/'index.ipynb', {})
         text = to_readme(nbformat.read(Path(d)/'index.ipynb', as_version=4))
     targets = {t.split('#')[0] for t in re.findall(r'\]\(([^)\s]+)\)', text) if not re.match(r'[a-z]+:|#', t)}
