@@ -550,7 +550,7 @@ static size_t FN(attention_int8_scratch)(int tokens, int head_dim) {
 INLINE void FN(transpose_codes)(uint32_t *out, const int8_t *q, size_t stride, int n, int words) {
     memset(out, 0, (size_t)words * QUERIES * 4);
     for (int i = 0; i < n; i++)
-        for (int w = 0; w < words; w++) memcpy(out + w * QUERIES + i, q + (size_t)i * stride + 4 * w, 4);
+        for (int w = 0; w < words; w++) __builtin_memcpy(out + w * QUERIES + i, q + (size_t)i * stride + 4 * w, 4);
 }
 
 INLINE void FN(int8_scores)(const int keys, float *s, const uint32_t *q, const vi minus[2], const vf scale[2], const int8_t *k,

@@ -30,14 +30,14 @@ static inline vi vi_load(const void *p) { return vreinterpretq_s32_u8(vld1q_u8(p
 static inline void vi_store(void *p, vi x) { vst1q_u8(p, vreinterpretq_u8_s32(x)); }
 static inline vi vi_load_u8(const void *p) {
     uint32_t four;
-    memcpy(&four, p, 4);
+    __builtin_memcpy(&four, p, 4);
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four)))));
 }
 static inline void vi_store_int8(int8_t *p, vi x) {
     const int16x4_t words = vmovn_s32(x);
     const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
     const int32_t four = vget_lane_s32(vreinterpret_s32_s8(bytes), 0);
-    memcpy(p, &four, 4);
+    __builtin_memcpy(p, &four, 4);
 }
 static inline vi vi_shift_left(vi x, int n) { return vshlq_s32(x, vdupq_n_s32(n)); }
 static inline vf vi_to_vf(vi x) { return vcvtq_f32_s32(x); }
