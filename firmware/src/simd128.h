@@ -16,7 +16,9 @@ static inline vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 static inline vf vf_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); } /* a > b ? a : b, with NaN too */
 static inline vf vf_min(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 static inline vf vf_abs(vf a) { return vabsq_f32(a); }
-static inline float vf_largest(vf a) { return vmaxvq_f32(a); }
+/* The larger of values that are not negative, as their bits are ordered: NaN is kept. */
+static inline vf vf_larger(vf a, vf b) { return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b))); }
+static inline float vf_largest(vf a) { return ftv_bits_float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
 static inline vf vf_load_f16(const uint8_t *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
 static inline vf vf_keep_if_not_below(vf y, vf x, vf bound) {
     return vreinterpretq_f32_u32(vandq_u32(vcgeq_f32(x, bound), vreinterpretq_u32_f32(y)));

@@ -12,10 +12,12 @@ objects=$(mktemp -d); trap 'rm -rf "$objects"' EXIT
 whole='ftv_(open|start|arena_bytes|run_u8|preprocess|gguf_open|golden_[a-z]+|(attention_[a-z0-9]+|layer_norm|rms_quantize)_ref)'
 whole="$whole|prepare|patch_task|unpack|group_sums|(matmul|linear|attention_int8)_pie"
 calls() { # COMPILER OPTION... : functions of the engine's objects that call memcpy or memset, one a line
+    objdump=objdump
+    case $1 in *-gcc) objdump=${1%gcc}objdump;; esac
     for f in src/*.c $board/kernels_pie.c; do
         case $f in src/kernels_avx*|src/kernels_neon*) continue;; esac # not for the chip
         "$@" -std=gnu17 -O3 -ffp-contract=off -ffunction-sections -fno-builtin-memcpy -fno-builtin-memset -I$board -Iinclude -Isrc -c $f -o "$objects/o" || return 1
-        "${1%gcc}objdump" -r "$objects/o" > "$objects/relocations" || return 1
+        $objdump -r "$objects/o" > "$objects/relocations" || return 1
         sed -En 's/^RELOCATION RECORDS FOR \[\.(text|literal)\.(unlikely\.)?([a-z0-9_]+).*/\3/;t name;/[[:space:]]mem(cpy|set|move)([-+@].*)?$/{g;p};b;:name;h' "$objects/relocations"
     done
 }
