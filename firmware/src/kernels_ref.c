@@ -40,7 +40,7 @@ static void linear_ref(float *y, size_t y_stride, const int8_t *x, size_t x_stri
 void ftv_layer_norm_ref(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps, int rows, int n) {
     for (; rows; rows--, x += x_stride, y += n) {
         const float mean = ftv_sum(x, n) / (float)n;
-        const float r = 1.0f / sqrtf(ftv_sum_squares(x, mean, n) / (float)n + eps);
+        const float r = ftv_inverse_deviation(ftv_sum_squares(x, mean, n) / (float)n, eps);
         for (int i = 0; i < n; i++) y[i] = (x[i] - mean) * r * gain[i] + bias[i];
     }
 }

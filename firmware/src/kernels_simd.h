@@ -85,7 +85,7 @@ INLINE void FN(layer_norm_group)(const int rows, float *y, const float *x, size_
     }
     for (int k = 0; k < rows; k++) mean[k] = FN(fold_rest)(a[k], x + (size_t)k * stride, 0.0f, n, i, false) / (float)n;
     FN(sums_squares)(r, rows, x, stride, mean, n);
-    for (int k = 0; k < rows; k++) r[k] = 1.0f / sqrtf(r[k] / (float)n + eps);
+    for (int k = 0; k < rows; k++) r[k] = ftv_inverse_deviation(r[k] / (float)n, eps);
     for (i = 0; i + LANES <= n; i += LANES) {
         const vf g = vf_load(gain + i), b = vf_load(bias + i);
         UNROLL

@@ -61,6 +61,9 @@ static inline float ftv_max_abs(const float *x, int n) {
     return m;
 }
 
+/* 1 / sqrt(variance + eps); a variance beyond binary32 gives NaN, not a row of biases. */
+static inline float ftv_inverse_deviation(float variance, float eps) { return 1.0f / sqrtf(variance + eps) + (variance - variance); }
+
 /* Scale of the int8 codes of values of which the largest is `top`, and what to multiply them with. Infinity and NaN give NaN,
  * so that all that is computed from them is NaN, too: visible, as in PyTorch. */
 static inline float ftv_int8_scale(float top, float *factor) {

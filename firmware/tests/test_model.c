@@ -1,6 +1,9 @@
 /* The loader: good files run, everything else is refused with a status and words. */
+#define _POSIX_C_SOURCE 200809L
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "ftervit.h"
@@ -60,7 +63,33 @@ static void test_not_finite(float picture[3 * 16 * 16]) {
     }
 }
 
+/* A pool's threads stay behind when the process forks: the child goes on with threads of its own, or just stops the pool. */
+enum { TASKS = 100 };
+static void mark(void *done, int index, int worker) { ((int *)done)[index] += worker >= 0; }
+static void test_fork(bool goes_on) {
+    platform_pool *pool = platform_pool_start(3);
+    int done[TASKS] = {0};
+    platform_pool_run(pool, TASKS, mark, done);
+    fflush(stdout);
+    const pid_t child = fork();
+    if (!child) {
+        alarm(20); /* seconds, then it hangs */
+        if (goes_on) platform_pool_run(pool, TASKS, mark, done);
+        bool all = true;
+        for (int i = 0; i < TASKS; i++) all = all && done[i] == 1 + goes_on;
+        platform_pool_stop(pool);
+        _exit(all ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    CHECK(status == 0, "a child of fork() that %s the pool: status %d", goes_on ? "runs" : "stops", status);
+    platform_pool_run(pool, TASKS, mark, done);
+    for (int i = 0; i < TASKS; i++) CHECK(done[i] == 2, "task %d ran %d times", i, done[i]);
+    platform_pool_stop(pool);
+}
+
 int main(void) {
+    test_fork(true), test_fork(false);
     size_t n = 0;
     const uint8_t *file = platform_file(PATH, &n);
     uint8_t *d = malloc(n);
