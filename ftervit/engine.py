@@ -5,9 +5,10 @@
 # %% ../nbs/09_engine.ipynb #10f903ce
 from __future__ import annotations
 
-import importlib, subprocess, sys, threading, time, warnings
+import importlib, os, subprocess, sys, threading, time, warnings, weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,8 +113,19 @@ class _Session:
         _check(status, 'run')
 
 
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    "The thread that held an engine's lock is not there in a forked child: a new lock. (The pool in C starts its threads anew.)"
+    for e in _engines: e._lock = threading.Lock()
+
+
+if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=_after_fork)
+
+
 class Engine:
-    """A model file, ready to classify.
+    """A model file, ready to classify. Works on in a forked process; pickled, it is opened again from its path.
 
     Raises `FileNotFoundError`, or `ValueError` with the engine's words for a file it refuses, unknown kernels or too many threads.
     """
@@ -122,7 +134,7 @@ class Engine:
                  threads: int = 1,                      # for a batch, or within one picture
                  kernels: str | None = None             # a name in `kernel_names()`; None: the fastest that runs here
                 ):
-        path = Path(path)
+        self.path = path = Path(path).resolve()
         if not path.is_file(): raise FileNotFoundError(f"no model file {path}: `ftervit.export.save_gguf` writes one")
         if attention not in (known := ('f32', 'int8')): raise ValueError(f"attention {attention!r}: choose one of {', '.join(known)}")
         self._file = np.memmap(path, np.uint8, 'r') if path.stat().st_size else np.zeros(1, np.uint8)
@@ -137,6 +149,9 @@ class Engine:
         self.class_names = [ffi.string(c, n[0]).decode() if (c := lib.ftv_class_name(m, i, n)) != ffi.NULL else str(i) for i in range(m.classes)]
         self._sessions: dict[Any, _Session] = {}
         self._lock = threading.Lock()   # a session belongs to one caller at a time
+        _engines.add(self)
+
+    def __reduce__(self) -> tuple: return partial(type(self), attention=self.attention, threads=self.threads, kernels=self.kernels), (self.path,)
 
     def _options(self, workers: int) -> Any:
         o = ffi.new('ftv_options *', dict(attention=lib.FTV_ATTENTION_INT8 if self.attention == 'int8' else lib.FTV_ATTENTION_F32, workers=workers))

@@ -41,6 +41,7 @@ def _linear(x: Tensor, norm: Tensor | None, packed: Tensor, scale: Tensor, bias:
 
 # %% ../nbs/09_kernels.ipynb #e613abc5
 _lock = threading.Lock()
+if hasattr(os, 'register_at_fork'): os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)   # no fork while it is held
 
 
 @lru_cache(maxsize=None)

@@ -16,7 +16,7 @@ const char *platform_unit(void); /* of the counts: "ns", "instructions" */
 
 int platform_processors(void); /* that this process may use */
 
-/* The engine's parallel-for over the machine's cores; NULL when there is none. */
+/* The engine's parallel-for over the machine's cores; NULL when there is none. A child of fork() may go on with it, or stop it. */
 typedef struct platform_pool platform_pool;
 platform_pool *platform_pool_start(int workers);
 void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg);

@@ -60,7 +60,14 @@ struct platform_pool {
     atomic_int next, sleepers;
     atomic_bool stop;
     bool looks;
+    unsigned forks; /* of the process, when the threads were started */
 };
+
+/* A child of fork() has the pool's memory, but none of its threads. */
+static atomic_uint forks;
+static void count_fork(void) { atomic_fetch_add(&forks, 1); }
+static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+static bool has_threads(const platform_pool *p) { return p->forks == atomic_load(&forks); }
 
 static void pause_a_little(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -141,11 +148,11 @@ int platform_processors(void) {
     return n > 0 ? (int)n : 1;
 }
 
-platform_pool *platform_pool_start(int workers) {
-    platform_pool *p = calloc(1, sizeof *p);
-    if (!p) return NULL;
-    p->members = calloc((size_t)(workers > 1 ? workers : 1), sizeof *p->members);
+static void start_members(platform_pool *p, int workers) {
+    p->forks = atomic_load(&forks);
     p->looks = workers <= platform_processors();
+    atomic_store(&p->job, 0);
+    atomic_store(&p->sleepers, 0);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->begin, NULL);
     pthread_cond_init(&p->end, NULL);
@@ -154,6 +161,15 @@ platform_pool *platform_pool_start(int workers) {
         *m = (member){.pool = p, .number = p->workers};
         if (pthread_create(&m->thread, NULL, member_main, m)) break;
     }
+}
+
+platform_pool *platform_pool_start(int workers) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    platform_pool *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->members = calloc((size_t)(workers > 1 ? workers : 1), sizeof *p->members);
+    start_members(p, workers);
     return p;
 }
 
@@ -170,6 +186,7 @@ static void begin(platform_pool *p) {
 
 void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg) {
     platform_pool *p = pool;
+    if (!has_threads(p)) start_members(p, p->workers);
     p->task = task;
     p->arg = arg;
     p->count = count;
@@ -186,12 +203,14 @@ void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), vo
 
 void platform_pool_stop(platform_pool *p) {
     if (!p) return;
-    atomic_store(&p->stop, true);
-    begin(p);
-    for (int i = 1; i < p->workers; i++) pthread_join(p->members[i].thread, NULL);
-    pthread_cond_destroy(&p->begin);
-    pthread_cond_destroy(&p->end);
-    pthread_mutex_destroy(&p->lock);
+    if (has_threads(p)) {
+        atomic_store(&p->stop, true);
+        begin(p);
+        for (int i = 1; i < p->workers; i++) pthread_join(p->members[i].thread, NULL);
+        pthread_cond_destroy(&p->begin);
+        pthread_cond_destroy(&p->end);
+        pthread_mutex_destroy(&p->lock);
+    }
     free(p->members);
     free(p);
 }

@@ -1,6 +1,7 @@
 /* ftervit: a fully ternary vision transformer from one GGUF file, in C11 and libc only.
  *
- *   ftv_model model;  ftv_session session;
+ *   static ftv_model model;                                   13 KiB, on 64 bits 21: too large for a task's stack
+ *   static ftv_session session;
  *   ftv_open(&model, file, file_bytes);                       validates every byte, copies none
  *   size_t n = ftv_arena_bytes(&model, NULL);                 all the memory that inference needs
  *   ftv_start(&session, &model, NULL, arena, n);
@@ -178,7 +179,7 @@ size_t ftv_arena_bytes(const ftv_model *model, const ftv_options *options);
 /* Lays a session out in `arena` (any alignment; the engine aligns within the size that ftv_arena_bytes gave). */
 ftv_status ftv_start(ftv_session *session, const ftv_model *model, const ftv_options *options, void *arena, size_t bytes);
 
-/* Logits [classes] of one normalised picture [channels][size][size] in binary32. */
+/* Logits [classes] of one normalised picture [channels][size][size] in binary32. Infinity or NaN in it: all logits are NaN. */
 ftv_status ftv_run_f32(ftv_session *session, const float *picture, float *logits);
 
 /* Logits [classes] of one 8-bit picture [size][size][channels]: (v - mean) / std is applied on the way. */

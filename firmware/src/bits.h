@@ -1,9 +1,9 @@
-/* Little-endian loads from any alignment, and binary16 to binary32. */
+/* Little-endian loads from any alignment, and binary16 to binary32. Copies of a fixed size are written as __builtin_memcpy:
+ * an instruction or two also where the build forbids the compiler to know memcpy, as ESP-IDF does (-fno-builtin-memcpy). */
 #ifndef FTV_BITS_H
 #define FTV_BITS_H
 
 #include <stdint.h>
-#include <string.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "model files are little-endian, and this engine reads them in place"
@@ -11,27 +11,27 @@
 
 static inline uint32_t ftv_load_u32(const void *p) {
     uint32_t v;
-    memcpy(&v, p, sizeof v);
+    __builtin_memcpy(&v, p, sizeof v);
     return v;
 }
 static inline uint64_t ftv_load_u64(const void *p) {
     uint64_t v;
-    memcpy(&v, p, sizeof v);
+    __builtin_memcpy(&v, p, sizeof v);
     return v;
 }
 static inline float ftv_load_f32(const void *p) {
     float v;
-    memcpy(&v, p, sizeof v);
+    __builtin_memcpy(&v, p, sizeof v);
     return v;
 }
 static inline uint32_t ftv_float_bits(float f) {
     uint32_t v;
-    memcpy(&v, &f, sizeof v);
+    __builtin_memcpy(&v, &f, sizeof v);
     return v;
 }
 static inline float ftv_bits_float(uint32_t u) {
     float v;
-    memcpy(&v, &u, sizeof v);
+    __builtin_memcpy(&v, &u, sizeof v);
     return v;
 }
 

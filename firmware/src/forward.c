@@ -1,4 +1,5 @@
 /* The forward pass: an arena laid out once, then one image at a time through the blocks, nothing allocated. */
+#include <math.h>
 #include <string.h>
 
 #include "bits.h"
@@ -433,6 +434,8 @@ static ftv_status run_blocks(ftv_session *s, const float *scales, float *logits)
         classify(s, &m->head_dist, 1, second);
         for (int i = 0; i < m->classes; i++) logits[i] = (logits[i] + second[i]) * 0.5f;
     }
+    for (int i = 0; i < m->classes; i++)
+        if (isnan(logits[i])) logits[i] = NAN; /* one of the many, on every machine */
     stage_done(s, FTV_STAGE_HEAD, 0, logits, 1, m->classes, m->classes);
     return FTV_OK;
 }
@@ -470,9 +473,9 @@ ftv_status ftv_run_u8(ftv_session *s, const uint8_t *picture, float *logits) {
         }
         /* |normalised| is largest at an end of the range */
         const float ends[2] = {((float)low[c] - m->mean[c]) / m->std[c], ((float)high[c] - m->mean[c]) / m->std[c]};
-        int8_t code[256], of_ends[2];
-        scales[c] = ftv_quantize_ref(of_ends, ends, 2);
-        const float top = ftv_max_abs(ends, 2), factor = 127.0f / (top > 1e-5f ? top : 1e-5f);
+        int8_t code[256];
+        float factor;
+        scales[c] = ftv_int8_scale(ftv_max_abs(ends, 2), &factor);
         for (int v = 0; v < 256; v++) code[v] = ftv_to_int8(((float)v - m->mean[c]) / m->std[c] * factor);
         int8_t *out = (int8_t *)s->work + (size_t)c * (size_t)area;
         for (int i = 0; i < area; i++) out[i] = code[picture[(size_t)i * (size_t)n + (size_t)c]];

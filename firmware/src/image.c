@@ -15,7 +15,7 @@ static void load_pixel(const ftv_image *p, int x, int y, uint8_t *out, int chann
     uint8_t rgb[3];
     ftv_load_rgb(p, x, y, rgb);
     if (channels == 3)
-        memcpy(out, rgb, 3);
+        __builtin_memcpy(out, rgb, 3);
     else
         memset(out, p->format == FTV_GREY8 ? rgb[0] : (int)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16),
                (size_t)channels);

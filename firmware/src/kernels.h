@@ -29,7 +29,8 @@ typedef struct ftv_kernels {
     /* y[r] = (x[r] - mean) / sqrt(variance + eps) * gain + bias over the n values of each row; y is [rows][n] */
     void (*layer_norm)(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps, int rows, int n);
 
-    /* x[r] <- RMSNorm(x[r]) * weight; q[r] = clip(rint(x * 127 / m)), scale[r] = m / 127, m = max(max|x|, 1e-5); q is [rows][n] */
+    /* x[r] <- RMSNorm(x[r]) * weight; q[r] = clip(rint(x * 127 / m)), scale[r] = m / 127, m = max(max|x|, 1e-5); q is [rows][n].
+     * The scale of a row with infinity or NaN is NaN, and so is what is multiplied with it; its codes mean nothing. */
     void (*rms_quantize)(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n);
 
     /* q = clip(rint(x * 127 / m)); returns m / 127, m as above */

@@ -30,7 +30,9 @@ static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 static inline vf vf_abs(vf a) { return _mm512_abs_ps(a); }
-static inline float vf_largest(vf a) { return _mm512_reduce_max_ps(a); }
+/* The larger of values that are not negative, as their bits are ordered: NaN is kept. */
+static inline vf vf_larger(vf a, vf b) { return (vf)_mm512_max_epi32((__m512i)a, (__m512i)b); }
+static inline float vf_largest(vf a) { return ftv_bits_float((uint32_t)_mm512_reduce_max_epi32((__m512i)a)); }
 static inline vf vf_load_f16(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
 static inline vf vf_keep_if_not_below(vf y, vf x, vf bound) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, bound, _CMP_GE_OQ), y);

@@ -40,20 +40,16 @@ static void linear_ref(float *y, size_t y_stride, const int8_t *x, size_t x_stri
 void ftv_layer_norm_ref(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps, int rows, int n) {
     for (; rows; rows--, x += x_stride, y += n) {
         const float mean = ftv_sum(x, n) / (float)n;
-        const float r = 1.0f / sqrtf(ftv_sum_squares(x, mean, n) / (float)n + eps);
+        const float r = ftv_inverse_deviation(ftv_sum_squares(x, mean, n) / (float)n, eps);
         for (int i = 0; i < n; i++) y[i] = (x[i] - mean) * r * gain[i] + bias[i];
     }
 }
 
-static float quantize_scale(const float *x, int n) {
-    const float m = ftv_max_abs(x, n);
-    return m > 1e-5f ? m : 1e-5f;
-}
-
 float ftv_quantize_ref(int8_t *q, const float *x, int n) {
-    const float m = quantize_scale(x, n), s = 127.0f / m;
+    float s;
+    const float scale = ftv_int8_scale(ftv_max_abs(x, n), &s);
     for (int i = 0; i < n; i++) q[i] = ftv_to_int8(x[i] * s);
-    return m / 127.0f;
+    return scale;
 }
 
 void ftv_rms_quantize_ref(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n) {
@@ -66,13 +62,9 @@ void ftv_rms_quantize_ref(int8_t *q, float *scale, float *x, size_t x_stride, co
 
 void ftv_quantize_columns_ref(int8_t *q, size_t q_stride, float *scale, const float *x, size_t x_stride, int rows, int cols) {
     for (int c = 0; c < cols; c++) {
-        float top = 1e-5f;
-        for (int r = 0; r < rows; r++) {
-            const float a = fabsf(x[(size_t)r * x_stride + (size_t)c]);
-            top = a > top ? a : top;
-        }
-        const float s = 127.0f / top;
-        scale[c] = top / 127.0f;
+        float top = 0.0f, s;
+        for (int r = 0; r < rows; r++) top = ftv_larger(fabsf(x[(size_t)r * x_stride + (size_t)c]), top);
+        scale[c] = ftv_int8_scale(top, &s);
         for (int r = 0; r < rows; r++)
             q[(size_t)r * q_stride + (size_t)c] = ftv_to_int8(x[(size_t)r * x_stride + (size_t)c] * s);
     }

@@ -85,7 +85,7 @@ INLINE void FN(layer_norm_group)(const int rows, float *y, const float *x, size_
     }
     for (int k = 0; k < rows; k++) mean[k] = FN(fold_rest)(a[k], x + (size_t)k * stride, 0.0f, n, i, false) / (float)n;
     FN(sums_squares)(r, rows, x, stride, mean, n);
-    for (int k = 0; k < rows; k++) r[k] = 1.0f / sqrtf(r[k] / (float)n + eps);
+    for (int k = 0; k < rows; k++) r[k] = ftv_inverse_deviation(r[k] / (float)n, eps);
     for (i = 0; i + LANES <= n; i += LANES) {
         const vf g = vf_load(gain + i), b = vf_load(bias + i);
         UNROLL
@@ -109,23 +109,21 @@ INLINE vi FN(to_int8)(vf x) {
 }
 
 INLINE float FN(quantize_below)(int8_t *q, const float *x, int n, float top) {
-    const float m = top > 1e-5f ? top : 1e-5f, factor = 127.0f / m;
+    float factor;
+    const float scale = ftv_int8_scale(top, &factor);
     const vf s = vf_set(factor);
     int i = 0;
     for (; i + LANES <= n; i += LANES) vi_store_int8(q + i, FN(to_int8)(vf_load(x + i) * s));
     for (; i < n; i++) q[i] = ftv_to_int8(x[i] * factor);
-    return m / 127.0f;
+    return scale;
 }
 
 static float FN(quantize)(int8_t *q, const float *x, int n) {
     vf m = vf_set(0.0f);
     int i = 0;
-    for (; i + LANES <= n; i += LANES) m = vf_max(vf_abs(vf_load(x + i)), m);
+    for (; i + LANES <= n; i += LANES) m = vf_larger(vf_abs(vf_load(x + i)), m);
     float top = vf_largest(m);
-    for (; i < n; i++) {
-        const float a = fabsf(x[i]);
-        top = a > top ? a : top;
-    }
+    for (; i < n; i++) top = ftv_larger(fabsf(x[i]), top);
     return FN(quantize_below)(q, x, n, top);
 }
 
@@ -144,7 +142,7 @@ INLINE void FN(rms_quantize_group)(const int rows, int8_t *q, float *scale, floa
             float *const at = x + (size_t)k * stride + i;
             const vf v = vf_load(at) * vf_set(r[k]) * w;
             vf_store(at, v);
-            m[k] = vf_max(vf_abs(v), m[k]);
+            m[k] = vf_larger(vf_abs(v), m[k]);
         }
     }
     for (int k = 0; k < rows; k++) top[k] = vf_largest(m[k]);
@@ -152,7 +150,7 @@ INLINE void FN(rms_quantize_group)(const int rows, int8_t *q, float *scale, floa
         for (int k = 0; k < rows; k++) {
             float *const at = x + (size_t)k * stride + i;
             *at = *at * r[k] * weight[i];
-            top[k] = fabsf(*at) > top[k] ? fabsf(*at) : top[k];
+            top[k] = ftv_larger(fabsf(*at), top[k]);
         }
     for (int k = 0; k < rows; k++) scale[k] = FN(quantize_below)(q + k * n, x + (size_t)k * stride, n, top[k]);
 }
@@ -167,9 +165,9 @@ static void FN(quantize_columns)(int8_t *q, size_t q_stride, float *scale, const
     int c = 0;
     for (; c + LANES <= cols; c += LANES) {
         vf m = vf_set(1e-5f);
-        for (int r = 0; r < rows; r++) m = vf_max(vf_abs(vf_load(x + (size_t)r * x_stride + c)), m);
-        const vf s = vf_set(127.0f) / m;
-        vf_store(scale + c, m / vf_set(127.0f));
+        for (int r = 0; r < rows; r++) m = vf_larger(vf_abs(vf_load(x + (size_t)r * x_stride + c)), m);
+        const vf not_finite = m - m, s = vf_set(127.0f) / m + not_finite; /* as ftv_int8_scale */
+        vf_store(scale + c, m / vf_set(127.0f) + not_finite);
         for (int r = 0; r < rows; r++)
             vi_store_int8(q + (size_t)r * q_stride + c, FN(to_int8)(vf_load(x + (size_t)r * x_stride + c) * s));
     }
@@ -550,7 +548,7 @@ static size_t FN(attention_int8_scratch)(int tokens, int head_dim) {
 INLINE void FN(transpose_codes)(uint32_t *out, const int8_t *q, size_t stride, int n, int words) {
     memset(out, 0, (size_t)words * QUERIES * 4);
     for (int i = 0; i < n; i++)
-        for (int w = 0; w < words; w++) memcpy(out + w * QUERIES + i, q + (size_t)i * stride + 4 * w, 4);
+        for (int w = 0; w < words; w++) __builtin_memcpy(out + w * QUERIES + i, q + (size_t)i * stride + 4 * w, 4);
 }
 
 INLINE void FN(int8_scores)(const int keys, float *s, const uint32_t *q, const vi minus[2], const vf scale[2], const int8_t *k,

@@ -24,7 +24,7 @@ enum { FTV_LANES = 16 };
 /* Round half to even of |x| < 2^22: the sum's last bit has weight one. */
 static inline float ftv_rint(float x) { return (x + 12582912.0f) - 12582912.0f; }
 
-/* clip(rint(x), -128, 127); NaN gives -128. */
+/* clip(rint(x), -128, 127); NaN gives -128: a code that means nothing, its scale is NaN. */
 static inline int8_t ftv_to_int8(float x) {
     float lower = x > -128.0f ? x : -128.0f;
     return (int8_t)ftv_rint(lower < 127.0f ? lower : 127.0f);
@@ -52,13 +52,24 @@ static inline float ftv_sum_squares(const float *x, float center, int n) {
     return ftv_fold(lane);
 }
 
+/* The larger of two that are not negative, as their bits are ordered: NaN is above infinity, so it is kept. */
+static inline float ftv_larger(float a, float b) { return ftv_float_bits(a) > ftv_float_bits(b) ? a : b; }
+
 static inline float ftv_max_abs(const float *x, int n) {
     float m = 0.0f;
-    for (int i = 0; i < n; i++) {
-        float a = fabsf(x[i]);
-        m = a > m ? a : m;
-    }
+    for (int i = 0; i < n; i++) m = ftv_larger(fabsf(x[i]), m);
     return m;
+}
+
+/* 1 / sqrt(variance + eps); a variance beyond binary32 gives NaN, not a row of biases. */
+static inline float ftv_inverse_deviation(float variance, float eps) { return 1.0f / sqrtf(variance + eps) + (variance - variance); }
+
+/* Scale of the int8 codes of values of which the largest is `top`, and what to multiply them with. Infinity and NaN give NaN,
+ * so that all that is computed from them is NaN, too: visible, as in PyTorch. */
+static inline float ftv_int8_scale(float top, float *factor) {
+    const float m = ftv_larger(top, 1e-5f), not_finite = m - m;
+    *factor = 127.0f / m + not_finite;
+    return m / 127.0f + not_finite;
 }
 
 /* e^x for x <= 88, relative error below 1.3e-7; 0 for x < -87 (every intermediate stays normal) and for NaN.

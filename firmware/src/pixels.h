@@ -13,7 +13,7 @@ static inline void ftv_load_rgb(const ftv_image *p, int x, int y, uint8_t rgb[3]
     if (p->format == FTV_GREY8)
         rgb[0] = rgb[1] = rgb[2] = row[x];
     else if (p->format == FTV_RGB888)
-        memcpy(rgb, row + 3 * (size_t)x, 3);
+        __builtin_memcpy(rgb, row + 3 * (size_t)x, 3);
     else {
         const uint8_t *b = row + 2 * (size_t)x;
         unsigned v = p->format == FTV_RGB565_LE ? b[0] | (unsigned)b[1] << 8 : b[1] | (unsigned)b[0] << 8;

@@ -16,7 +16,9 @@ static inline vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 static inline vf vf_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); } /* a > b ? a : b, with NaN too */
 static inline vf vf_min(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 static inline vf vf_abs(vf a) { return vabsq_f32(a); }
-static inline float vf_largest(vf a) { return vmaxvq_f32(a); }
+/* The larger of values that are not negative, as their bits are ordered: NaN is kept. */
+static inline vf vf_larger(vf a, vf b) { return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b))); }
+static inline float vf_largest(vf a) { return ftv_bits_float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
 static inline vf vf_load_f16(const uint8_t *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
 static inline vf vf_keep_if_not_below(vf y, vf x, vf bound) {
     return vreinterpretq_f32_u32(vandq_u32(vcgeq_f32(x, bound), vreinterpretq_u32_f32(y)));
@@ -30,14 +32,14 @@ static inline vi vi_load(const void *p) { return vreinterpretq_s32_u8(vld1q_u8(p
 static inline void vi_store(void *p, vi x) { vst1q_u8(p, vreinterpretq_u8_s32(x)); }
 static inline vi vi_load_u8(const void *p) {
     uint32_t four;
-    memcpy(&four, p, 4);
+    __builtin_memcpy(&four, p, 4);
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four)))));
 }
 static inline void vi_store_int8(int8_t *p, vi x) {
     const int16x4_t words = vmovn_s32(x);
     const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
     const int32_t four = vget_lane_s32(vreinterpret_s32_s8(bytes), 0);
-    memcpy(p, &four, 4);
+    __builtin_memcpy(p, &four, 4);
 }
 static inline vi vi_shift_left(vi x, int n) { return vshlq_s32(x, vdupq_n_s32(n)); }
 static inline vf vi_to_vf(vi x) { return vcvtq_f32_s32(x); }

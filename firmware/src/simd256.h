@@ -21,10 +21,12 @@ static inline float vf_fold(vf a) {
     c = _mm_add_ps(c, _mm_movehl_ps(c, c));
     return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
 }
+/* The larger of values that are not negative, as their bits are ordered: NaN is kept. */
+static inline vf vf_larger(vf a, vf b) { return (vf)_mm256_max_epi32((__m256i)a, (__m256i)b); }
 static inline float vf_largest(vf a) {
-    __m128 c = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-    c = _mm_max_ps(c, _mm_movehl_ps(c, c));
-    return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
+    __m128i c = _mm_max_epi32(_mm256_castsi256_si128((__m256i)a), _mm256_extracti128_si256((__m256i)a, 1));
+    c = _mm_max_epi32(c, _mm_unpackhi_epi64(c, c));
+    return ftv_bits_float((uint32_t)_mm_cvtsi128_si32(_mm_max_epi32(c, _mm_shuffle_epi32(c, 1))));
 }
 static inline vi vi_set(int32_t x) { return (vi)_mm256_set1_epi32(x); }
 static inline vi vi_load(const void *p) { return (vi)_mm256_loadu_si256(p); }

@@ -1,10 +1,26 @@
 #!/bin/sh
 # check_idf.sh WARNINGS XTENSA-SPECS : esp32s3/main compiles with every compiler here, against declarations of the ESP-IDF interfaces
-# that it uses (esp32s3/check), with all parts and with none; the options that it reads are in Kconfig, sdkconfig.defaults says what
-# the C files rely on, and the partitions fit.
+# that it uses (esp32s3/check), with all parts and with none; the engine, built as ESP-IDF builds it, calls no memcpy for four bytes;
+# the components that main needs are required, the options that it reads are in Kconfig, sdkconfig.defaults says what the C files
+# rely on, and the partitions fit.
 set -eu
 fail() { echo "FAILED: ESP-IDF project: $1"; exit 1; }
 board=esp32s3; compilers=0
+objects=$(mktemp -d); trap 'rm -rf "$objects"' EXIT
+# Functions that copy or clear a whole row, buffer or structure. ESP-IDF builds with -fno-builtin-memcpy and -fno-builtin-memset,
+# so anywhere else a call is a copy of known size that should have been an instruction.
+whole='ftv_(open|start|arena_bytes|run_u8|preprocess|gguf_open|golden_[a-z]+|(attention_[a-z0-9]+|layer_norm|rms_quantize)_ref)'
+whole="$whole|prepare|patch_task|unpack|group_sums|(matmul|linear|attention_int8)_pie"
+calls() { # COMPILER OPTION... : functions of the engine's objects that call memcpy or memset, one a line
+    objdump=objdump
+    case $1 in *-gcc) objdump=${1%gcc}objdump;; esac
+    for f in src/*.c $board/kernels_pie.c; do
+        case $f in src/kernels_avx*|src/kernels_neon*) continue;; esac # not for the chip
+        "$@" -std=gnu17 -O3 -ffp-contract=off -ffunction-sections -fno-builtin-memcpy -fno-builtin-memset -I$board -Iinclude -Isrc -c $f -o "$objects/o" || return 1
+        $objdump -r "$objects/o" > "$objects/relocations" || return 1
+        sed -En 's/^RELOCATION RECORDS FOR \[\.(text|literal)\.(unlikely\.)?([a-z0-9_]+).*/\3/;t name;/[[:space:]]mem(cpy|set|move)([-+@].*)?$/{g;p};b;:name;h' "$objects/relocations"
+    done
+}
 for cc in gcc clang xtensa-lx106-elf-gcc; do
     specs=
     case $cc in xtensa*) [ -n "$2" ] && specs=--specs=$2;; esac
@@ -15,7 +31,17 @@ for cc in gcc clang xtensa-lx106-elf-gcc; do
             $cc -std=gnu17 -fsyntax-only $1 -Wstrict-prototypes $specs $parts -I$board/check -I$board/main -I$board -Iinclude -Isrc -Iapp $f || fail "$cc $parts $f"
         done
     done
+    calls $cc $specs > "$objects/calls" || fail "$cc: the engine's objects"
+    [ -s "$objects/calls" ] || fail "$cc: no call of memcpy or memset was found at all: the check is blind"
+    inner=$(grep -vxE "$whole" "$objects/calls" | sort -u | tr '\n' ' ')
+    [ -z "$inner" ] || fail "$cc: with ESP-IDF's -fno-builtin-memcpy there are calls of memcpy or memset in ${inner}"
     compilers=$((compilers + 1))
+done
+for header in $(sed -n 's/^#include "\(.*\)"$/\1/p' $board/main/*.[ch]); do
+    [ -f "$board/check/$header" ] || continue
+    for component in $(sed -n 's/^#pragma once.*components: \([a-z_ ]*\) .*/\1/p' "$board/check/$header"); do
+        grep -q "PRIV_REQUIRES.*[ ]$component[ )]" $board/main/CMakeLists.txt || fail "main/CMakeLists.txt does not require $component, which $header needs"
+    done
 done
 [ $compilers -gt 0 ] || fail "no compiler"
 for option in $(grep -ho 'CONFIG_FTV_[A-Z0-9_]*' $board/main/*.[ch] $board/check/sdkconfig.h $board/components/ftervit/CMakeLists.txt | sort -u); do
@@ -24,7 +50,7 @@ done
 for f in $(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt); do [ -f $board/main/$f ] || fail "main/CMakeLists.txt names $f"; done
 [ "$(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt | wc -w)" = "$(ls $board/main/*.c | wc -l)" ] || fail "main/CMakeLists.txt leaves a file out"
 if command -v cmake > /dev/null; then # the project's own CMake files, with stand-ins for ESP-IDF's functions
-    folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
+    folder=$objects/cmake; mkdir "$folder"
     configure() { IDF_PATH=$PWD/$board/check cmake -S $board -B "$folder/build" "$@" > "$folder/log" 2>&1; }
     configure -D CONFIG_FTV_KERNELS_PIE= -D MODEL="$PWD/tests/models/deit.gguf" || fail "cmake: $(cat "$folder/log")"
     grep -q 'flash model .*deit.gguf' "$folder/log" || fail "-D MODEL does not flash the model"
@@ -50,4 +76,4 @@ while IFS=', ' read -r name type subtype offset size _; do
 done < $board/partitions.csv
 [ $end -le $((8 << 20)) ] || fail "the partitions end at $end, the flash at $((8 << 20))"
 [ $model -ge 6090000 ] || fail "the model partition has $model bytes; the largest published model takes 6.09 MB"
-echo "ok: ESP-IDF project: $compilers compilers without warnings, options, partitions ($((model >> 10)) KiB for the model)"
+echo "ok: ESP-IDF project: $compilers compilers without warnings, no memcpy of a few bytes, components, options, partitions ($((model >> 10)) KiB for the model)"

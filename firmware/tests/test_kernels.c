@@ -99,6 +99,28 @@ static void check_rows(const ftv_kernels *k, int n, size_t shift) {
     unguard(a, "rows"), unguard(b, "rows"), unguard(y, "rows"), unguard(y_ref, "rows"), unguard(q, "rows"), unguard(q_ref, "rows");
 }
 
+/* One value that is not finite: the row's (the column's) scale is NaN, the codes are those of `ref`, the others' rows stay. */
+static void check_not_finite(const ftv_kernels *k, int n, int at, float value) {
+    enum { R = 5, SPOILT = 2 };
+    float x[R * MOST], y[R * MOST], gain[MOST], s[R], s_ref[R], column[MOST], column_ref[MOST];
+    int8_t q[R * MOST], q_ref[R * MOST];
+    for (int i = 0; i < R * n; i++) x[i] = real();
+    for (int i = 0; i < n; i++) gain[i] = real();
+    x[SPOILT * n + at] = value;
+    const float one = k->quantize(q, x + SPOILT * n, n), one_ref = ftv_quantize_ref(q_ref, x + SPOILT * n, n);
+    CHECK(isnan(one) && isnan(one_ref) && !memcmp(q, q_ref, (size_t)n), "%s quantize of %g at %d of %d", k->name, (double)value, at, n);
+    k->quantize_columns(q, (size_t)n, column, x, (size_t)n, R, n);
+    ftv_quantize_columns_ref(q_ref, (size_t)n, column_ref, x, (size_t)n, R, n);
+    bool same = !memcmp(q, q_ref, (size_t)(R * n));
+    for (int i = 0; i < n; i++) same = same && (i == at ? isnan(column[i]) && isnan(column_ref[i]) : column[i] == column_ref[i]);
+    CHECK(same, "%s quantize_columns of %g at %d of %d", k->name, (double)value, at, n);
+    memcpy(y, x, sizeof x);
+    k->rms_quantize(q, s, x, (size_t)n, gain, R, n), ftv_rms_quantize_ref(q_ref, s_ref, y, (size_t)n, gain, R, n);
+    same = !memcmp(q, q_ref, (size_t)(R * n));
+    for (int r = 0; r < R; r++) same = same && (r == SPOILT ? isnan(s[r]) && isnan(s_ref[r]) : s[r] == s_ref[r]);
+    CHECK(same, "%s rms_quantize of %g at %d of %d", k->name, (double)value, at, n);
+}
+
 static void check_attention(const ftv_kernels *k, int tokens, int head_dim) {
     const size_t stride = 3 * (size_t)head_dim;
     const size_t n = stride * (size_t)tokens;
@@ -193,6 +215,11 @@ int main(void) {
         }
         for (int n = 1; n <= 100; n++) check_rows(k, n, (size_t)n % 16);
         check_rows(k, 384, 0);
+        for (int n = 1; n <= 67; n += 3)
+            for (int at = 0; at < n; at += 5) {
+                check_not_finite(k, n, at, NAN), check_not_finite(k, n, at, -NAN);
+                check_not_finite(k, n, at, INFINITY), check_not_finite(k, n, at, -INFINITY);
+            }
         for (int cols = 1; cols <= 40; cols++) check_columns(k, 1 + cols % 15, cols);
         static const int tokens[] = {1, 2, 5, 16, 17, 31, 33, 65}, heads[] = {1, 7, 16, 24, 64};
         for (int t = 0; t < 8; t++)

@@ -1,10 +1,14 @@
 /* The loader: good files run, everything else is refused with a status and words. */
+#define _POSIX_C_SOURCE 200809L
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "ftervit.h"
 #include "gguf.h"
+#include "math32.h"
 #include "platform.h"
 
 static ftv_model model;
@@ -35,7 +39,57 @@ static void refused(uint8_t *d, size_t n, ftv_status want, const char *words, co
           words);
 }
 
+/* One value that is not finite, anywhere in the picture: all logits are the same NaN, whatever computes them. */
+static void test_not_finite(float picture[3 * 16 * 16]) {
+    static const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
+    const char *kernels;
+    for (int i = 0; (kernels = ftv_kernels_text(i / 8)); i++) {
+        if (!ftv_kernels_supported(kernels)) continue;
+        const float was = picture[i * 97 % (3 * 256)], value = bad[i % 4];
+        picture[i * 97 % (3 * 256)] = value;
+        const ftv_options o = {.kernels = kernels, .attention = i / 4 % 2 ? FTV_ATTENTION_INT8 : FTV_ATTENTION_F32};
+        const size_t bytes = ftv_arena_bytes(&model, &o);
+        void *arena = malloc(bytes);
+        ftv_session s;
+        float logits[5];
+        CHECK(arena && ftv_start(&s, &model, &o, arena, bytes) == FTV_OK && ftv_run_f32(&s, picture, logits) == FTV_OK,
+              "%s: a picture with %g", kernels, (double)value);
+        for (int c = 0; c < 5; c++)
+            CHECK(ftv_float_bits(logits[c]) == 0x7fc00000u, "%s: logit %g of a picture with %g", kernels, (double)logits[c],
+                  (double)value);
+        CHECK(ftv_top_k(logits, 5, 1, &(ftv_class){0}) == FTV_ERR_ARGUMENT, "the best of NaN");
+        picture[i * 97 % (3 * 256)] = was;
+        free(arena);
+    }
+}
+
+/* A pool's threads stay behind when the process forks: the child goes on with threads of its own, or just stops the pool. */
+enum { TASKS = 100 };
+static void mark(void *done, int index, int worker) { ((int *)done)[index] += worker >= 0; }
+static void test_fork(bool goes_on) {
+    platform_pool *pool = platform_pool_start(3);
+    int done[TASKS] = {0};
+    platform_pool_run(pool, TASKS, mark, done);
+    fflush(stdout);
+    const pid_t child = fork();
+    if (!child) {
+        alarm(20); /* seconds, then it hangs */
+        if (goes_on) platform_pool_run(pool, TASKS, mark, done);
+        bool all = true;
+        for (int i = 0; i < TASKS; i++) all = all && done[i] == 1 + goes_on;
+        platform_pool_stop(pool);
+        _exit(all ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    CHECK(status == 0, "a child of fork() that %s the pool: status %d", goes_on ? "runs" : "stops", status);
+    platform_pool_run(pool, TASKS, mark, done);
+    for (int i = 0; i < TASKS; i++) CHECK(done[i] == 2, "task %d ran %d times", i, done[i]);
+    platform_pool_stop(pool);
+}
+
 int main(void) {
+    test_fork(true), test_fork(false);
     size_t n = 0;
     const uint8_t *file = platform_file(PATH, &n);
     uint8_t *d = malloc(n);
@@ -175,9 +229,9 @@ int main(void) {
         for (int i = 0; i < 256; i++) picture[c * 256 + i] = ((float)pixels[i * 3 + c] - model.mean[c]) / model.std[c];
     ftv_start(&s, &model, NULL, arena, need);
     CHECK(ftv_run_f32(&s, picture, b) == FTV_OK && !memcmp(a, b, sizeof a), "8-bit and binary32 pictures give other logits");
-    for (int i = 0; i < 3 * 256; i++)
-        picture[i] = i % 3 ? __builtin_nanf("") : 1e38f * (float)(i % 2 ? 10 : -10); /* hostile, but never undefined */
-    CHECK(ftv_run_f32(&s, picture, b) == FTV_OK, "a picture of infinities and NaN");
+    test_not_finite(picture);
+    CHECK(sizeof model <= 21 << 10, "ftv_model has %zu bytes, more than ftervit.h says", sizeof model);
+    ftv_start(&s, &model, NULL, arena, need);
     CHECK(!ftv_arena_bytes(&model, &(ftv_options){.kernels = "none"}) &&
               !ftv_arena_bytes(&model, &(ftv_options){.workers = 65}) &&
               !ftv_arena_bytes(&model, &(ftv_options){.chunk_tokens = -1}),

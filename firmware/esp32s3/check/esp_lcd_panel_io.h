@@ -1,4 +1,4 @@
-#pragma once
+#pragma once /* components: esp_lcd */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#pragma once
+#pragma once /* components: esp_partition */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

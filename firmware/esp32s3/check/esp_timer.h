@@ -1,3 +1,3 @@
-#pragma once
+#pragma once /* components: esp_timer */
 #include <stdint.h>
 int64_t esp_timer_get_time(void); /* microseconds since the start */

@@ -1,4 +1,4 @@
-#pragma once
+#pragma once /* components: esp_driver_gpio */
 #include <stdint.h>
 
 #include "esp_err.h"

@@ -1,4 +1,4 @@
-#pragma once
+#pragma once /* components: esp_driver_spi */
 #include <stdint.h>
 
 #include "esp_err.h"

@@ -1,4 +1,4 @@
-#pragma once
+#pragma once /* components: esp_driver_usb_serial_jtag */
 #include <stddef.h>
 #include <stdint.h>
 
