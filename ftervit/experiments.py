@@ -40,7 +40,7 @@ class GridConfig(Config):
     cells: list[str] = ['main']                     # names, groups or patterns of the cells that the notebook runs
     calibration_images: int = Field(512, ge=1)      # training images that post-training quantization sees
     percentile: float = Field(99.99, gt=50, lt=100) # of `percentile`; unstated
-    extra: dict[str, dict[str, Any]] = {}           # cells of the profile's own, group `extra`: name -> changes, e.g. {'mild': {'phase1.lr': 1.0e-4}}
+    extra: dict[str, dict[str, Any]] = {}           # cells of the profile's own: name -> changes, e.g. {'mild': {'label': 'mild rate', 'phase1.lr': 1.0e-4}}
     target_gap_pp: float = 2.0                      # how far below its teacher the fully ternary student may be, in percentage points
 
 
@@ -95,7 +95,8 @@ def experiment_cells(p: Profile) -> dict[str, Cell]:
         *(Cell(f'tervit-split-{n}', f'TerViT, {n*50}/{300 - n*50} epochs', ('progressive',), tervit(n/6)) for n in (2, 3, 4)),
         Cell('tervit-scratch', 'TerViT, from scratch, not progressive', ('progressive',), {'ternary': dict(preset='tervit'), 'phase1.init': 'scratch'}),
     ]
-    rows += [Cell(name, name.replace('-', ' '), ('extra',), changes) for name, changes in GridConfig.model_validate(p.experiments).extra.items()]
+    rows += [Cell(name, c.get('label', name), ('main', 'extra'), {k: v for k, v in c.items() if k != 'label'})
+             for name, c in GridConfig.model_validate(p.experiments).extra.items()]
     return {c.name: c if c.name == 'ftervit' else c._replace(changes={'restarts': []} | c.changes) for c in rows}
 
 
