@@ -336,8 +336,20 @@ def find_classes(listing: Listing, where: str) -> dict[str, list[str]]:
     return classes
 
 # %% ../nbs/03_data.ipynb #2a903f9f
+def _stamp(path: str) -> tuple[int, int]:
+    "Size and time of writing of a file; zeros of one that is gone."
+    try: s = os.stat(path)
+    except OSError: return 0, 0
+    return s.st_size, s.st_mtime_ns
+
+
+def _numbers(things: Iterator[Any]) -> np.ndarray:
+    "(N,) uint64, a number for each thing by what it prints as."
+    return np.array([int.from_bytes(hashlib.blake2b(repr(t).encode(), digest_size=8).digest(), 'little') for t in things], np.uint64)
+
+
 class Files(Reader):
-    "Pictures with class numbers as timm's readers give them: `samples` (name, class number); `places` of those names, (file, offset, bytes), bytes 0: all of it."
+    "Pictures with class numbers as timm's readers give them: `samples` (name, class number); `places` of those names, (file, offset, bytes), bytes -1: all of it."
     def __init__(self, samples: list[tuple[str, int]], places: dict[str, tuple[str, int, int]]):
         super().__init__()
         self.samples, self.places = samples, places
@@ -348,7 +360,7 @@ class Files(Reader):
         name, target = self.samples[i]
         path, offset, size = self.places[name]
         f = open(path, 'rb')
-        if not size: return f, target
+        if size < 0: return f, target
         with f: f.seek(offset); return io.BytesIO(f.read(size)), target
 
     def _filename(self, index: int, basename: bool = False, absolute: bool = False) -> str:
@@ -357,20 +369,21 @@ class Files(Reader):
 
     def keys(self, index: np.ndarray) -> np.ndarray:
         "(N,) uint64: another number where a picture's place, size or time of writing is another."
-        times = {p: (s.st_size, s.st_mtime_ns) for p in {self.places[self.samples[i][0]][0] for i in index} for s in (os.stat(p),)}
-        text = (repr((place, times[place[0]])) for i in index for place in (self.places[self.samples[i][0]],))
-        return np.array([int.from_bytes(hashlib.blake2b(t.encode(), digest_size=8).digest(), 'little') for t in text], np.uint64)
+        places = [self.places[self.samples[i][0]] for i in index]
+        stamps = {path: _stamp(path) for path in {p[0] for p in places}}
+        return _numbers((p, stamps[p[0]]) for p in places)
 
 
 def _list_folder(root: Path) -> dict[str, tuple[str, int, int]]:
     "Path from `root` -> place, of every file; of empty and hidden folders, with a `/` behind."
     out = {}
-    for folder, inner, files in os.walk(root, followlinks=True):
+    def stop(e: OSError): raise e   # a folder that may not be read is not an empty one
+    for folder, inner, files in os.walk(root, onerror=stop, followlinks=True):
         at = '' if Path(folder) == root else Path(folder).relative_to(root).as_posix() + '/'
         hidden = [d for d in inner if _HIDDEN.match(d)]
         inner[:] = [d for d in inner if d not in hidden]
-        for n in (*files, *(d + '/' for d in hidden)): out[at + n] = (os.path.join(folder, n), 0, 0)
-        if not (files or inner or hidden) and at: out[at] = (folder, 0, 0)
+        for n in (*files, *(d + '/' for d in hidden)): out[at + n] = (os.path.join(folder, n), 0, -1)
+        if not (files or inner or hidden) and at: out[at] = (folder, 0, -1)
     return out
 
 
@@ -394,16 +407,17 @@ def list_files(cfg: DataConfig) -> dict[str, tuple[str, int, int]]:
     "Every file of the data set by its path, and where it lies: (file, offset, bytes). Raises `FileNotFoundError` where there is nothing."
     root = data_root(cfg)
     if not root.exists(): raise _missing(cfg, f"{root} does not exist")
-    if cfg.spec == 'folder':
-        if not root.is_dir(): raise _missing(cfg, f"{root} is a file, not a folder")
-        return _list_folder(root)
-    tars = sorted(f for f in root.iterdir() if f.suffix.lower() == '.tar' and not _HIDDEN.match(f.name)) if root.is_dir() else [root]
+    if root.is_file():
+        if cfg.spec == 'folder': raise _missing(cfg, f"{root} is a file, not a folder")
+        return _list_tar(root)
+    out = _list_folder(root)
+    if cfg.spec == 'folder': return out
+    tars = [name for name in out if _ending(name) == '.tar' and not any(map(_HIDDEN.match, name.split('/')))]
     if not tars:
-        packed = [f.name for f in sorted(root.iterdir()) if re.search(r'\.(tar\.\w+|tgz|txz|tbz2?|zip)$', f.name, re.I)]
-        raise _missing(cfg, f"no tar file in {root}" + (f"; unpack {', '.join(packed)} first (e.g. xz -dk)" if packed else ''))
-    if root.is_file(): return _list_tar(root)
-    others = {f.name: (str(f), 0, 0) for f in root.iterdir() if f.is_file() and f not in tars}
-    return others | {f"{f.stem}/{name}": place for f in tars for name, place in _list_tar(f).items()}
+        packed = [name for name in sorted(out) if re.search(r'\.(tar\.\w+|tgz|txz|tbz2?|zip)$', name, re.I)]
+        raise _missing(cfg, f"no tar file in {root}" + (f"; unpack {_some(packed)} first (e.g. xz -dk)" if packed else ''))
+    for tar in tars: out |= {f"{tar[:-4]}/{name}": place for name, place in _list_tar(Path(out.pop(tar)[0])).items()}
+    return out
 
 # %% ../nbs/03_data.ipynb #a7c4cbad
 class Pictures(Dataset):
@@ -431,7 +445,7 @@ class Pictures(Dataset):
         "(N,) uint64, another number where the picture is another; None where nothing tells."
         if isinstance(self.reader, Files): return self.reader.keys(index)
         mark = getattr(getattr(self.reader, 'dataset', None), '_fingerprint', None)
-        return mark and np.array([int.from_bytes(hashlib.blake2b(f'{mark} {i}'.encode(), digest_size=8).digest(), 'little') for i in index], np.uint64)
+        return mark and _numbers((mark, int(i)) for i in index)
 
 
 def _split_pictures(cfg: DataConfig, mode: str, listing: Listing, places: dict, part: str, numbers: dict[str, int] | None) -> Pictures:
@@ -500,7 +514,7 @@ def _torchvision(cfg: DataConfig, split: str, mode: str) -> Any:
     samples = getattr(ds, 'samples', None) or getattr(ds, '_samples', None) or []
     if not samples or not isinstance(samples[0][0], (str, Path)): return ds
     named = [(str(path), int(target)) for path, target in samples]
-    return Pictures(Files(named, {path: (path, 0, 0) for path, _ in named}), mode, _classes(ds), kind)
+    return Pictures(Files(named, {path: (path, 0, -1) for path, _ in named}), mode, _classes(ds), kind)
 
 
 def _hub(cfg: DataConfig, split: str, mode: str) -> Pictures:
@@ -696,13 +710,17 @@ def eval_transform(d: dict[str, Any]) -> T.Compose:
 _REMEMBER = 1000   # pictures from which on it is worth a file
 
 
+def _known(memory: Path) -> np.ndarray:
+    "Keys of pictures that have been read, as another process may have left them."
+    try: return np.load(memory)
+    except (OSError, ValueError, EOFError): return np.empty(0, np.uint64)
+
+
 def unreadable(ds: Pictures, index: np.ndarray) -> dict[int, str]:
     "Which of the pictures `index` cannot be read, and why. Those that can are remembered in `runs/readable.npy`."
     index, memory = np.asarray(index), project_root()/'runs'/'readable.npy'
     keys = ds.keys(index) if len(index) >= _REMEMBER else None
-    try: known = np.load(memory)
-    except (OSError, ValueError, EOFError): known = np.empty(0, np.uint64)
-    todo = index if keys is None else index[~np.isin(keys, known)]
+    todo = index if keys is None else index[~np.isin(keys, _known(memory))]
     bad, done = {}, 0
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(todo), desc='reading every picture once', unit='img', leave=False, disable=len(todo) < 2000) as bar:
@@ -713,16 +731,16 @@ def unreadable(ds: Pictures, index: np.ndarray) -> dict[int, str]:
         if keys is not None and done:
             good = keys[np.isin(index, np.setdiff1d(todo[:done], list(bad)))]
             try:
-                with atomic_write(memory) as f: np.save(f, np.union1d(known, good))
+                with atomic_write(memory) as f: np.save(f, np.union1d(_known(memory), good))
             except OSError: pass   # then it is looked at again
     return bad
 
 
-def read_once(samples: Samples) -> None:
-    "Raises `PictureError` with the names of pictures that cannot be read."
+def read_once(samples: Samples, rank: int = 0, world: int = 1) -> None:
+    "Raises `PictureError` with the names of pictures that cannot be read, among the share of this process."
     if not isinstance(samples.source, Pictures): return
-    if bad := unreadable(samples.source, samples.index):
-        raise PictureError(f"{len(bad)} of {len(samples)} pictures cannot be read: {_some(list(bad.values()), 5)}. Repair them or take them away; data.unreadable: skip leaves them out")
+    if bad := unreadable(samples.source, samples.index[rank::world]):
+        raise PictureError(f"{len(bad)} of {len(samples.index[rank::world])} pictures cannot be read: {_some(list(bad.values()), 5)}. Repair them or take them away; data.unreadable: skip leaves them out")
 
 # %% ../nbs/03_data.ipynb #03826f1a
 _DECODED: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}   # of this process, the oldest first
@@ -904,10 +922,14 @@ class Loaders:
                 + (f"; left out: {', '.join(self.left_out)}" if self.left_out else ''))
 
     def check(self) -> None:
-        "Reads every picture once (`data.unreadable`); what is cached is decoded now. Raises `PictureError` with the names of those that cannot be read."
+        """Reads every picture once (`data.unreadable`); what is cached is decoded now, what is streamed is shared by the processes.
+
+        Raises `PictureError` with the names of those that cannot be read.
+        """
+        plan = self.val.plan
         for source in {id(l.source): l.source for l in (self.train, self.watch, self.val) if l}.values():
             if isinstance(source, Cache): source.tensors
-            elif self.val.plan.cfg.unreadable == 'stop': read_once(source)
+            elif plan.cfg.unreadable == 'stop': read_once(source, plan.rank, plan.world)
 
     @property
     def preprocessing(self) -> dict[str, Any]:
