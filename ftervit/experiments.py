@@ -497,6 +497,9 @@ def main(argv: list[str] | None = None) -> int:
                     for c in cells for s in p.seeds]
             print(pd.DataFrame(rows).to_string(index=False))
             return 0
+        if not args.table:
+            from ftervit.preflight import preflight   # further down: it knows what every part of a run asks
+            preflight(p)
         if args.worker: return int(bool(work(p, [(c, s) for s in p.seeds for c in cells], make_accelerator(EngineConfig.model_validate(p.engine)))))
         if not args.table: run_grid(p, cells, changed, args.profile, args.workers)
     except KeyboardInterrupt:

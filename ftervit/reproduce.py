@@ -26,32 +26,34 @@ from tqdm.auto import tqdm
 
 import ftervit
 from .data import class_words
-from .experiments import cell_dir, choose_cells
+from .experiments import cell_dir, choose_cells, impossible_cells
 from .export import architecture, golden_tensors, save_gguf
 from .fidelity import published_fidelity
 from .models import ModelConfig, account, create_model, load_checkpoint, paper_table
+from .preflight import preflight
 from .profiles import (COLORS, DEFAULT_PROFILE, PROFILE_ENV, Profile, atomic_write, load_json, load_profile, project_root, save_figure, save_json,
                               save_table, use_style)
 from .sensitivity import published_shares
 from .training import parse_set
 
 # %% auto #0
-__all__ = ['LAST', 'TRAIN', 'INPUTS', 'STAGES', 'SECTIONS', 'NOT_MEASURED', 'CLASSES', 'notebook_paths', 'describe_notebook',
-           'source_hash', 'is_current', 'NotebookFailed', 'run_notebook', 'reproduce', 'load_results', 'summarise',
-           'results_table', 'markdown_table', 'show_results', 'is_published_setting', 'published_table',
-           'show_published', 'analyses_table', 'show_methods', 'show_ablations', 'show_claims', 'restarts_table',
-           'record_results', 'find_results', 'published_points', 'plot_accuracy_size', 'to_readme', 'readme_text',
-           'write_readme', 'notebook_index', 'publish_models', 'publish', 'main']
+__all__ = ['LAST', 'TRAIN', 'INPUTS', 'SECTIONS', 'STAGES', 'NOT_MEASURED', 'CLASSES', 'TABLES', 'notebook_paths',
+           'describe_notebook', 'models_dir', 'made_from', 'source_hash', 'is_current', 'NotebookFailed',
+           'run_notebook', 'reproduce', 'load_results', 'summarise', 'results_table', 'markdown_table', 'show_results',
+           'is_published_setting', 'published_table', 'show_published', 'analyses_table', 'show_methods',
+           'show_ablations', 'show_claims', 'restarts_table', 'record_results', 'find_results', 'stale_records',
+           'published_points', 'plot_accuracy_size', 'to_readme', 'readme_text', 'write_readme', 'notebook_index',
+           'publish_models', 'publish', 'main']
 
 # %% ../nbs/10_reproduce.ipynb #b9cc0b46
 LAST = '10_reproduce'   # its tables read what all others wrote
-TRAIN = '05_training'   # the analyses, 04 among them, look at the models that it makes
+TRAIN = '05_training'   # all others look at the models that it makes, the first lesson among them
 
 
 def notebook_paths(names: list[str] | None = None   # names, or beginnings of them ('05'); None: all
                   ) -> list[Path]:
     "Numbered notebooks of `nbs/` in the order of execution. Raises `ValueError` for a name that fits none."
-    found = sorted((project_root()/'nbs').glob('[0-9]*.ipynb'), key=lambda f: (f.stem == LAST, f.stem >= '04' and f.stem != TRAIN, f.stem))
+    found = sorted((project_root()/'nbs').glob('[0-9]*.ipynb'), key=lambda f: (f.stem == LAST, f.stem != TRAIN, f.stem))
     if not found: raise FileNotFoundError(f"no notebooks in {project_root()/'nbs'}: run from the repository, or set FTERVIT_ROOT to it")
     for n in names or []:
         if not any(f.stem.startswith(n.removesuffix('.ipynb')) for f in found):
@@ -69,12 +71,31 @@ def describe_notebook(path: Path) -> tuple[str, str]:
 INPUTS = ('firmware/**/*.[chS]', 'firmware/**/*.csv', 'data/paper/*.csv', 'data/device/power.json')   # beside the package: what notebooks read
 
 
+SECTIONS = ('seeds', 'data', 'model', 'ternary', 'teacher', 'phase1', 'phase2', 'restarts')   # of a profile: what results depend on
+
+
+def models_dir(p: Profile) -> Path:
+    "Where the first seed's teacher and student are: in the run of `p`, else committed."
+    run = p.run_dir/f'seed{p.seeds[0]}'
+    return run if (run/'student.safetensors').is_file() else project_root()/'data'/'models'/p.name
+
+
+def made_from(fingerprint: str,   # of a profile's `SECTIONS`
+              models: Path        # folder of teacher and student
+             ) -> str:
+    "Sixteen hex digits over what recorded numbers and figures are made from: the settings, and both trained models."
+    h = hashlib.sha256(fingerprint.encode())
+    for f in (models/f'{n}.safetensors' for n in ('teacher', 'student')): h.update(f.read_bytes() if f.is_file() else b'')
+    return h.hexdigest()[:16]
+
+
 def source_hash(notebook: Path, p: Profile) -> str:
-    "Sixteen hex digits over the code of `notebook`, the package, `INPUTS` and the profile."
+    "Sixteen hex digits over the code of `notebook`, the package, `INPUTS`, the profile, and the trained models but for the notebook that makes them."
     code = [''.join(c['source']) for c in json.loads(notebook.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
     files = [*Path(ftervit.__file__).parent.glob('*.py'), *(f for pattern in INPUTS for f in project_root().glob(pattern))]
     h = hashlib.sha256(json.dumps([code, p.model_dump()], sort_keys=True).encode())
     for f in sorted(files): h.update(f.name.encode() + b'\0' + f.read_bytes())
+    if notebook.stem != TRAIN: h.update(made_from('', models_dir(p)).encode())
     return h.hexdigest()[:16]
 
 
@@ -91,7 +112,7 @@ def is_current(notebook: Path, p: Profile) -> bool:
 
 def _products(p: Profile) -> dict[str, tuple[int, int]]:
     "Recorded numbers and pictures of `p` by path from the root, with what changes when one is written."
-    files = [f for d in (p.results_dir, p.figures_dir) if d.is_dir() for f in d.glob('[!.]*') if f.is_file() and f.name != 'made_by.json']
+    files = [f for d in (p.results_dir, p.figures_dir) if d.is_dir() for f in d.glob('[!.]*') if f.is_file() and f.name not in ('made_by.json', 'skipped.json')]
     return {f.relative_to(project_root()).as_posix(): ((s := f.stat()).st_mtime_ns, s.st_ino) for f in files}
 
 # %% ../nbs/10_reproduce.ipynb #152356c8
@@ -146,10 +167,19 @@ def run_notebook(notebook: Path,                          # source; stays as it 
 
 # %% ../nbs/10_reproduce.ipynb #3eaa0a70
 def _record_makers(p: Profile, stem: str, wrote: list[str]) -> None:
-    "Note in `made_by.json` which notebook wrote which file."
-    path = p.results_dir/'made_by.json'
+    "Note in `made_by.json` which notebook wrote which file, and from what."
+    path, made = p.results_dir/'made_by.json', dict(notebook=stem, made_from=made_from(p.fingerprint(*SECTIONS), models_dir(p)))
     old = load_json(path) if path.is_file() else {}
-    save_json({f: n for f, n in sorted((old | dict.fromkeys(wrote, stem)).items()) if (project_root()/f).is_file()}, path)
+    save_json({f: m for f, m in sorted((old | dict.fromkeys(wrote, made)).items()) if (project_root()/f).is_file()}, path)
+
+
+def _left_out(p: Profile, todo: list[Path]) -> dict[str, str]:
+    "The notebooks that the model of `p` cannot have, with their reasons, also written to `skipped.json`."
+    reasons = preflight(p, run=any(f.stem >= '03' for f in todo))   # the first lessons need no data
+    if todo == notebook_paths():
+        if reasons: save_json(reasons, p.results_dir/'skipped.json')
+        else: (p.results_dir/'skipped.json').unlink(missing_ok=True)
+    return reasons
 
 
 def reproduce(profile: str = DEFAULT_PROFILE,             # name in data/profiles, or path of a YAML file
@@ -158,20 +188,25 @@ def reproduce(profile: str = DEFAULT_PROFILE,             # name in data/profile
               notebooks: list[str] | None = None,         # only those whose names start so
               force: bool = False                         # execute also what is up to date
              ) -> pd.DataFrame:
-    """Execute the notebooks of `profile` in order; table of notebook, `executed` or `up to date`, and seconds.
+    """Execute the notebooks of `profile` in order; table of notebook, `executed`, `up to date` or `left out: <reason>`, and seconds.
 
     Executed copies go to `runs/<profile>/notebooks`. An interrupted or failed run goes on with the notebook where it stopped.
-    Raises `NotebookFailed` at the first that fails.
+    Raises what `preflight` raises before the first notebook, and `NotebookFailed` at the first that fails.
     """
     overrides = dict(overrides or {}) | ({'name': name} if name else {})
     p, rows = load_profile(profile, overrides), []
     if profile.endswith(('.yaml', '.yml')): profile = str(Path(profile).expanduser().resolve())   # notebooks run in nbs/
     every, todo = notebook_paths(), notebook_paths(notebooks)
+    left_out = _left_out(p, todo)
     with tqdm(todo, desc=p.name, unit='notebook', disable=None) as bar:
         for nb in bar:
             bar.set_description(f'{p.name}: {nb.stem}')
             bar.set_postfix_str('')
             manifest, out = _manifest(nb, p), p.run_dir/'notebooks'/nb.name
+            if nb.stem in left_out:
+                rows.append((nb.stem, f'left out: {left_out[nb.stem]}', 0.0))
+                tqdm.write(f'left out: {nb.stem}: {left_out[nb.stem]}', file=sys.stderr)
+                continue
             if not force and is_current(nb, p):
                 rows.append((nb.stem, 'up to date', load_json(manifest)['seconds']))
                 continue
@@ -188,7 +223,6 @@ def reproduce(profile: str = DEFAULT_PROFILE,             # name in data/profile
 
 # %% ../nbs/10_reproduce.ipynb #375b50ef
 STAGES = {'teacher': 'FP32 teacher', 'untrained': 'ternary, without training', 'phase1': 'phase 1', 'phase2': 'phase 2'}
-SECTIONS = ('seeds', 'data', 'model', 'ternary', 'teacher', 'phase1', 'phase2', 'restarts')   # of a profile: what results depend on
 
 
 def load_results(p: Profile) -> list[dict[str, Any]]:
@@ -340,6 +374,9 @@ def show_claims(table: pd.DataFrame) -> str:
         'at least': '' if pd.isna(r.at_least) else f'{r.at_least:g}', 'verdict': r.verdict,
         'difference in KL, nats (± 2σ)': '' if pd.isna(r.kl_difference) else f'{r.kl_difference:+.2g} ± {r.kl_2sigma:.1g}'} for r in table.itertuples()]))
 
+
+TABLES = {'results': show_results, 'methods': show_methods, 'ablations': show_ablations, 'claims': show_claims}   # of tables.md, by the file that each is made from
+
 # %% ../nbs/10_reproduce.ipynb #c037e94f
 def restarts_table(seeds: list[dict[str, Any]]) -> pd.DataFrame:
     "Top-1 after phase 2 by the phase-1 epoch that it started from: mean and spread over `seeds` (the paper's figure 2b)."
@@ -347,6 +384,9 @@ def restarts_table(seeds: list[dict[str, Any]]) -> pd.DataFrame:
     values = {e: [r['restarts'][str(e)]['top1_percent'] for r in seeds if str(e) in r['restarts']] for e in epochs}
     return pd.DataFrame([dict(phase1_epochs=e, top1_percent=np.mean(v), top1_percent_std=np.std(v, ddof=1) if len(v) > 1 else np.nan, seeds=len(v))
                          for e, v in values.items()], columns=['phase1_epochs', 'top1_percent', 'top1_percent_std', 'seeds'])
+
+
+def _skipped(p: Profile) -> dict[str, str]: return load_json(f) if (f := p.results_dir/'skipped.json').is_file() else {}
 
 
 def record_results(p: Profile) -> pd.DataFrame:
@@ -359,10 +399,12 @@ def record_results(p: Profile) -> pd.DataFrame:
     save_table(table, p.results_dir/'results.csv')
     save_table(published, p.results_dir/'published.csv')
     spread = restarts.assign(top1=[_with_spread(r.top1_percent, r.top1_percent_std) for r in restarts.itertuples()])
+    none = [f'{k}: {v}' for k, v in (*_skipped(p).items(), *((c.label, why) for c in choose_cells(p) if (why := impossible_cells(p).get(c.name))))]
     parts = [f'# {p.name}: {p.description}', f'Means and standard deviations over {len(seeds)} seeds.' if len(seeds) > 1 else 'One seed.', show_results(table),
              'Phase 2 by the phase-1 epoch that it starts from:', markdown_table(spread[['phase1_epochs', 'top1']].set_axis(['phase-1 epochs', 'top-1 after phase 2, %'], axis=1)),
              *(x for name, text, form in (('methods', 'Every method under one budget:', show_methods), ('ablations', 'One ingredient changed at a time:', show_ablations), ('claims', "The paper's claims:", show_claims))
                if (f := p.results_dir/f'{name}.csv').is_file() for x in (text, form(pd.read_csv(f)))),
+             *(['Left out, because this model cannot have it:', '\n'.join(f'- {x}' for x in none)] if none else []),
              'Published, and ours:', show_published(published), 'The analyses, published for ImageNet models, and ours for this profile:', markdown_table(analyses_table(p))]
     with atomic_write(p.results_dir/'tables.md', 'w') as f: f.write('\n\n'.join(s.strip() for s in parts) + '\n')
     return table
@@ -372,6 +414,24 @@ def find_results(p: Profile) -> pd.DataFrame | None:
     "`results_table(p)`, or None if there is none."
     try: return results_table(p)
     except FileNotFoundError: return None
+
+# %% ../nbs/10_reproduce.ipynb #81d456f1
+def stale_records() -> list[str]:
+    "Whatever in `data/results` and `figures` was not made from the settings and the models that are recorded with it; one line each."
+    out, root = [], project_root()
+    for made in sorted((root/'data'/'results').glob('*/made_by.json')):
+        folder, name, again = made.parent, made.parent.name, f'`ftervit-reproduce --profile {made.parent.name}`'
+        fingerprint = load_json(folder/'results.json')['fingerprint'] if (folder/'results.json').is_file() else ''
+        if (root/'data'/'profiles'/f'{name}.yaml').is_file() and load_profile(name).name == name and load_profile(name).fingerprint(*SECTIONS) != fingerprint:
+            out.append(f'data/results/{name}: recorded with other settings than those of the profile: {again}')
+        now = made_from(fingerprint, root/'data'/'models'/name)
+        for f, m in load_json(made).items():
+            if not (root/f).is_file(): out.append(f'{f}: recorded, and not there: {again}')
+            elif m['made_from'] != now: out.append(f"{f}: made by {m['notebook']} from other models or settings than those in data/models/{name}: {again}, or delete it")
+        text = (folder/'tables.md').read_text(encoding='utf-8') if (folder/'tables.md').is_file() else ''
+        tables = [n for n, form in TABLES.items() if (f := folder/f'{n}.csv').is_file() and form(pd.read_csv(f)).strip() not in text]
+        if tables: out.append(f"data/results/{name}/tables.md: lacks rows of {', '.join(f'{n}.csv' for n in tables)}: {again}")
+    return out
 
 # %% ../nbs/10_reproduce.ipynb #bc181ecb
 def published_points() -> pd.DataFrame:
@@ -476,7 +536,7 @@ def notebook_index(profile: str = DEFAULT_PROFILE) -> str:
     rows = []
     for f in sorted(notebook_paths(), key=lambda f: f.stem):
         title, what = describe_notebook(f)
-        products = [f"[{Path(x).name}](../{x})" for x, n in makers.items() if n == f.stem and (project_root()/x).is_file()]
+        products = [f"[{Path(x).name}](../{x})" for x, m in makers.items() if m['notebook'] == f.stem and (project_root()/x).is_file()]
         rows.append({'notebook': f'[{f.stem}]({f.name})', 'what it holds': what, 'figures and tables': ' '.join(products),
                      'again': f'`ftervit-reproduce --only {f.stem}`' if products else ''})
     return markdown_table(pd.DataFrame(rows))
@@ -521,9 +581,10 @@ def publish(p: Profile) -> None:
     Raises `ValueError` for a notebook that has changed since, or was not run.
     """
     from nbdev.clean import nbdev_clean
-    if stale := [f.stem for f in notebook_paths() if not is_current(f, p)]:
+    ran_all = [f for f in notebook_paths() if f.stem not in _skipped(p)]
+    if stale := [f.stem for f in ran_all if not is_current(f, p)]:
         raise ValueError(f"not up to date: {', '.join(stale)}; run `ftervit-reproduce --profile {p.name}` first")
-    for f in notebook_paths():
+    for f in ran_all:
         nb, ran = (nbformat.read(x, as_version=4) for x in (f, p.run_dir/'notebooks'/f.name))
         cells = [c for c in ran.cells if 'injected-parameters' not in c.metadata.get('tags', [])]
         for c, r in zip(nb.cells, cells, strict=True):
@@ -547,11 +608,15 @@ def main(argv: list[str] | None = None) -> int:
     a.add_argument('--force', action='store_true', help='execute also what is up to date')
     a.add_argument('--list', action='store_true', help='list the notebooks and whether their results are up to date; run nothing')
     a.add_argument('--publish', nargs='?', const='all', choices=('all', 'models'), help='run nothing; carry the outputs of the finished run into nbs/ and its models into data/models; or its models alone')
+    a.add_argument('--records', action='store_true', help='only check that what is recorded is of one run: exit 1 naming what is older than its models or settings')
     a.add_argument('--readme', action='store_true', help='only write README.md from nbs/index.ipynb')
     a.add_argument('--check', action='store_true', help='with --readme: write nothing, exit 1 if README.md differs')
     args = a.parse_args(argv)
     if args.check and not args.readme: a.error('--check goes with --readme')
     try:
+        if args.records:
+            print('\n'.join(stale := stale_records()), end='\n' if stale else '')
+            return int(bool(stale))
         if args.readme: return int(not write_readme(args.check) and args.check)
         overrides = parse_set(args.set)
         p = load_profile(args.profile, overrides | ({'name': args.name} if args.name else {}))

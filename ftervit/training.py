@@ -541,13 +541,15 @@ def train_seeds(p: Profile,                              # profile
 
 # %% ../nbs/05_training.ipynb #52d0e5e2
 def parse_set(pairs: list[str]) -> dict[str, Any]:
-    "`['a.b=1', 'c=x']` as `{'a.b': 1, 'c': 'x'}`; values are read as YAML. Raises `ValueError` for an entry without '='."
+    "`['a.b=1', 'c=x']` as `{'a.b': 1, 'c': 'x'}`; values are read as YAML. Raises `ValueError` for an entry without '=', or whose value is not YAML."
     out = {}
     for pair in pairs:
         key, eq, value = pair.partition('=')
-        if not eq: raise ValueError(f"--set {pair!r}: expected key=value, e.g. phase1.epochs=50")
+        if not (eq and key): raise ValueError(f"--set {pair!r}: expected key=value, e.g. phase1.epochs=50")
         try: out[key] = json.loads(value)      # YAML takes 1e-4 for a word
-        except ValueError: out[key] = yaml.safe_load(value)
+        except ValueError:
+            try: out[key] = yaml.safe_load(value)
+            except yaml.YAMLError as e: raise ValueError(f"--set {pair!r}: {' '.join(str(e).split())}") from None
     return out
 
 
@@ -573,6 +575,8 @@ def main(argv: list[str] | None = None) -> int:
         overrides = parse_set(args.set) | engine_overrides(args)
         p = load_profile(args.profile, overrides)
         if args.out and args.seed is None: raise ValueError('--out needs --seed: one folder holds one run')
+        from ftervit.preflight import preflight   # further down: it knows what every part of a run asks
+        preflight(p)
         results = train_seeds(p, overrides, args.profile) if args.seed is None else [Run(p, args.seed, args.out)()]
     except KeyboardInterrupt:
         print('interrupted: the same command goes on from the last finished epoch', file=sys.stderr)
