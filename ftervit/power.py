@@ -5,7 +5,7 @@
 # %% ../nbs/10_power.ipynb #7a477d05
 from __future__ import annotations
 
-import argparse, re, sys, tempfile, time
+import argparse, csv, re, sys, tempfile, time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, Iterator, NamedTuple
@@ -19,12 +19,12 @@ from .models import paper_table
 from .profiles import COLORS, atomic_write, load_json, project_root, save_figure, save_json, use_style
 
 # %% auto #0
-__all__ = ['RATE_HZ', 'EDGES_MAX', 'LOST_MAX', 'QUANTITIES', 'KINDS', 'NOT_MEASURED', 'SHOWN', 'Chunk', 'read_csv', 'Trace',
-           'reduce_trace', 'read_trace', 'cut_runs', 'idle_level', 'measure', 'find_kit', 'record', 'plot_trace',
-           'device_file', 'compare', 'plot_comparison', 'main']
+__all__ = ['RATE_HZ', 'EDGES_MAX', 'RATE_CHANGE_MAX', 'LOST_MAX', 'QUANTITIES', 'KINDS', 'NOT_MEASURED', 'SHOWN', 'Chunk',
+           'read_csv', 'Trace', 'reduce_trace', 'read_trace', 'cut_runs', 'idle_level', 'measure', 'find_kit', 'record',
+           'plot_trace', 'device_file', 'compare', 'plot_comparison', 'main']
 
 # %% ../nbs/10_power.ipynb #837d1161
-RATE_HZ = 100_000                                             # of the kit
+RATE_HZ = 100_000                                             # of the kit, at its fastest
 _TIME = dict(s=1e3, ms=1.0, us=1e-3)                          # unit in a column's head -> ms
 _CURRENT = dict(a=1e6, ma=1e3, ua=1.0, na=1e-3)               # -> uA
 
@@ -44,23 +44,49 @@ def _column(columns: list[str], name: str, units: dict[str, float]) -> tuple[str
     return None
 
 
-def read_csv(path: str | Path,                # export of the Power Profiler, or of `record`
-             rate_hz: float = RATE_HZ,        # only for files without time stamps
-             chunk_rows: int = 500_000        # lines in memory at a time
-            ) -> Iterator[Chunk]:
-    "The samples of a file, piece by piece, under a progress bar. Raises `ValueError` for a file that is no such export, naming its columns or the bad line."
-    path, done = Path(path), 0
-    if not path.is_file(): raise FileNotFoundError(f"no recording {path}")
-    columns = pd.read_csv(path, nrows=0, encoding='utf-8-sig').columns.tolist() if path.stat().st_size else []
+def _head(path: Path, decimal: str, encoding: str) -> tuple[list[str], str]:
+    "The columns of a recording, and what stands between them. Raises `ValueError` for text in another encoding, and where values have other cells than the head."
+    try:
+        with open(path, encoding=encoding, newline='') as f: head, first = f.readline().rstrip('\r\n'), f.readline().rstrip('\r\n')
+    except (UnicodeError, LookupError) as e: raise ValueError(f"{path}: not text in {encoding} ({e}): give its encoding (encoding, --encoding), e.g. utf-16 or cp1252") from None
+    separator = max(',;\t', key=head.count)
+    columns, cells = (next(csv.reader([line], delimiter=separator), []) for line in (head, first))
+    if cells and len(cells) != len(columns):
+        why = f"{separator!r} separates the columns: it cannot be the decimal comma, too" if separator == ',' else 'a line is cut off'
+        raise ValueError(f"{path}: {len(columns)} columns, but {len(cells)} values in the first line: {first[:100]!r}: {why}")
+    return columns, separator
+
+
+def _seen(columns: list[str], rate_hz: float | None, where: str) -> tuple[tuple[str, float] | None, tuple[str, float], str | None, dict[str, int]]:
+    "Columns and factors of time and current, and the columns of the inputs: as one string, or each for itself."
     now, amps = _column(columns, 'timestamp', _TIME), _column(columns, 'current', _CURRENT)
     string = next((c for c in columns if c.strip().lower() in ('d0-d7', 'bits')), None)
     pins = {c: int(m[1]) for c in columns if (m := re.fullmatch(r'\s*[Dd]([0-7])\s*', c))}
     if not amps or not (string or pins):
-        raise ValueError(f"{path}: columns are {columns}; needed are Current(uA) and D0-D7 (or D0, D1, ...): export with the digital inputs ticked")
-    use = [c for c in (now and now[0], amps[0], string) if c] if string else [*([now[0]] if now else []), amps[0], *pins]
+        raise ValueError(f"{where}: columns are {columns}; needed are Current(uA) and D0-D7 (or D0, D1, ...): export with the digital inputs ticked"
+                         + ('; zero bytes: give its encoding (encoding, --encoding), e.g. utf-16-le' if any('\0' in c for c in columns) else ''))
+    if not now and rate_hz is None:
+        raise ValueError(f"{where}: no column Timestamp in s, ms or us among {columns}: export it, or give the samples per second (rate_hz, --rate-hz; {RATE_HZ} at the kit's fastest)")
+    return now, amps, string, pins
+
+
+def read_csv(path: str | Path,                # export of the Power Profiler, or of `record`
+             rate_hz: float | None = None,    # samples per second of a file without time stamps
+             chunk_rows: int = 500_000,       # lines in memory at a time
+             decimal: str = '.',              # before the fraction of a number
+             encoding: str = 'utf-8-sig'      # of the text
+            ) -> Iterator[Chunk]:
+    "The samples of a file, piece by piece, under a progress bar. Raises `ValueError` for a file that is no such export, naming its columns, the bad line or the missing parameter."
+    path, done = Path(path), 0
+    if not path.is_file(): raise FileNotFoundError(f"no recording {path}")
+    if rate_hz is not None and not 0 < rate_hz < np.inf: raise ValueError(f"rate_hz {rate_hz}: expected samples per second, e.g. {RATE_HZ}")
+    if decimal not in ('.', ','): raise ValueError(f"decimal {decimal!r}: expected '.' or ','")
+    columns, separator = _head(path, decimal, encoding)
+    now, amps, string, pins = _seen(columns, rate_hz, str(path))
+    options = dict(usecols=[c for c in (now and now[0], amps[0], *([string] if string else pins)) if c], dtype='float64', sep=separator, decimal=decimal, encoding=encoding, index_col=False)
     with open(path, 'rb') as f, tqdm.wrapattr(f, 'read', total=path.stat().st_size, desc=path.name) as g:
         try:
-            for d in pd.read_csv(g, usecols=use, dtype='float64', chunksize=chunk_rows, encoding='utf-8-sig'):
+            for d in pd.read_csv(g, chunksize=chunk_rows, **options):
                 t = d[now[0]].to_numpy()*now[1] if now else (done + np.arange(len(d)))*(1e3/rate_hz)
                 if string:   # '10000000', read as a number: D0 is its highest decimal digit
                     v = np.nan_to_num(d[string].to_numpy()).astype(np.int64)
@@ -69,7 +95,11 @@ def read_csv(path: str | Path,                # export of the Power Profiler, or
                 bits = sum((np.asarray(x == 1, np.uint8) << k for k, x in levels.items()), np.zeros(len(d), np.uint8))
                 done += len(d)
                 yield Chunk(t, d[amps[0]].to_numpy()*amps[1], bits)
-        except (ValueError, pd.errors.ParserError) as e: raise ValueError(f"{path}: after line {done + 1}: {e}") from e
+        except (ValueError, pd.errors.ParserError) as e:
+            other = {'.': ',', ',': '.'}[decimal]
+            hint = f"; if {other!r} stands before the fraction: decimal={other!r} (--decimal {other})" if 'convert' in str(e) else ''
+            raise ValueError(f"{path}: after line {done + 1}: {e}{hint}") from e
+
 
 # %% ../nbs/10_power.ipynb #62cb3d98
 EDGES_MAX = 200_000
@@ -93,13 +123,24 @@ class Trace:
     block_ua: np.ndarray      # its mean current
 
 
+RATE_CHANGE_MAX = 0.01   # between pieces of one recording
+
+
+def _step_ms(t: np.ndarray, name: str) -> float:
+    "Time from sample to sample, whatever was lost between some. Raises `ValueError` for stamps so rounded that this cannot be told."
+    d = np.diff(t)
+    near = d <= 1.5*np.median(d)   # rounded to 0.01 ms, 0.0333 ms are 0.03 or 0.04
+    if near.mean() < 0.95: raise ValueError(f"{name}: {100*(1 - near.mean()):.0f} % of the time stamps skip one or more: rounded too much, or too much is lost; export them with more decimals, or record anew")
+    return float(d[near].mean())
+
+
 def reduce_trace(chunks: Iterable[Chunk],   # of `read_csv` or `record`
                  channel: int = 0,          # digital input that the board's trigger pin is wired to
                  name: str = 'trace'        # for messages
                 ) -> Trace:
     """`chunks` in one pass and bounded memory.
 
-    Raises `ValueError` for a recording without samples, whose time does not advance, or whose trigger never changes (naming the inputs that do) or is noise.
+    Raises `ValueError` for a recording without samples, whose time does not advance or whose rate changes, or whose trigger never changes (naming the inputs that do) or is noise.
     """
     if channel not in range(8): raise ValueError(f"channel {channel}: the kit has digital inputs 0 to 7")
     n, total, rate, start, last, begins, seen, first_bits, edges = 0, 0.0, 0.0, 0.0, -np.inf, False, 0, 0, 0
@@ -108,12 +149,14 @@ def reduce_trace(chunks: Iterable[Chunk],   # of `read_csv` or `record`
         keep = np.isfinite(c.current_ua) & np.isfinite(c.time_ms)
         t, ua, bits = (x[keep] for x in c)
         if not len(t): continue
-        if (wrong := np.flatnonzero(np.diff(t, prepend=last) <= 0)).size: raise ValueError(f"{name}: time does not advance at sample {n + wrong[0]} ({t[wrong[0]]:g} ms)")
+        if (wrong := np.flatnonzero(np.diff(t, prepend=last) <= 0)).size: raise ValueError(f"{name}: time does not advance at sample {n + wrong[0]} ({t[wrong[0]]:g} ms): are the stamps rounded too much?")
         level = bits >> channel & 1
         if not n:
             if len(t) < 100: raise ValueError(f"{name}: only {len(t)} samples")
-            step, start, begins, first_bits, previous = np.median(np.diff(t)), t[0], bool(level[0]), bits[0], level[0]
+            step, start, begins, first_bits, previous = _step_ms(t, name), t[0], bool(level[0]), bits[0], level[0]
             rate, size = 1e3/step, max(1, round(1/step))
+        elif len(t) >= 100 and abs((here := _step_ms(t, name))/step - 1) > RATE_CHANGE_MAX:
+            raise ValueError(f"{name}: {rate:.0f} samples per second at first, {1e3/here:.0f} from sample {n} on: record anew at one rate")
         before = np.concatenate([[total], total + np.cumsum(ua)])
         j = np.flatnonzero(np.diff(level, prepend=previous))
         at.append((n + j, t[j], before[j]))
@@ -124,7 +167,7 @@ def reduce_trace(chunks: Iterable[Chunk],   # of `read_csv` or `record`
         block_ms.append(left_ms[:full:size].copy()); block_ua.append(left_ua[:full].reshape(-1, size).mean(1))
         left_ms, left_ua = left_ms[full:], left_ua[full:]
         n, total, last, previous, seen = n + len(t), before[-1], t[-1], level[-1], seen | int(np.bitwise_or.reduce(bits ^ first_bits))
-    if not n: raise ValueError(f"{name}: no samples")
+    if not n: raise ValueError(f"{name}: no samples with a time and a current")
     if not edges:
         others = [f'D{k}' for k in range(8) if seen >> k & 1]
         raise ValueError(f"{name}: D{channel} never changes, " + (f"but {', '.join(others)} does: choose that channel (old versions of the desktop program write D7 first)"
@@ -134,9 +177,12 @@ def reduce_trace(chunks: Iterable[Chunk],   # of `read_csv` or `record`
     return Trace(name, channel, rate, start, end, n, max(0, round((end - start)*rate/1e3) - n), begins, index, ms, charge, np.concatenate(block_ms), np.concatenate(block_ua))
 
 
-def read_trace(path: str | Path, channel: int = 0, rate_hz: float = RATE_HZ) -> Trace:
-    "`reduce_trace` of a CSV file."
-    return reduce_trace(read_csv(path, rate_hz), channel, Path(path).name)
+def read_trace(path: str | Path, channel: int = 0, rate_hz: float | None = None, **kwargs: Any   # of `read_csv`
+              ) -> Trace:
+    "`reduce_trace` of a CSV file. Raises `ValueError` for a `rate_hz` that its time stamps contradict, too."
+    trace = reduce_trace(read_csv(path, rate_hz, **kwargs), channel, Path(path).name)
+    if rate_hz and abs(trace.rate_hz/rate_hz - 1) > RATE_CHANGE_MAX: raise ValueError(f"{path}: rate_hz {rate_hz:g}, but its time stamps say {trace.rate_hz:.0f}")
+    return trace
 
 # %% ../nbs/10_power.ipynb #efddb522
 LOST_MAX = 0.01   # share of a run's samples that may be missing: their current is taken to be the mean of the others
@@ -354,6 +400,9 @@ def main(argv: list[str] | None = None) -> int:
     a.add_argument('--voltage-mv', type=float, required=True, help='of the supply')
     a.add_argument('--channel', type=int, default=0, help='digital input of the trigger pin (default: 0)')
     a.add_argument('--inferences', type=int, default=1, metavar='N', help='in one pulse of the trigger (default: 1)')
+    a.add_argument('--rate-hz', type=float, metavar='N', help='samples per second of a recording without time stamps')
+    a.add_argument('--decimal', default='.', choices=('.', ','), help='before the fraction of a number (default: %(default)s)')
+    a.add_argument('--encoding', default='utf-8-sig', help='of the recording (default: UTF-8)')
     a.add_argument('--record', type=float, metavar='SECONDS', help='first record TRACE from a kit')
     a.add_argument('--port', help='of the kit (default: the only one)')
     a.add_argument('--ampere', action='store_true', help='with --record: measure another supply instead of supplying the board')
@@ -362,7 +411,8 @@ def main(argv: list[str] | None = None) -> int:
     args = a.parse_args(argv)
     try:
         if args.record: record(args.trace, args.record, round(args.voltage_mv), args.port, args.ampere)
-        traces = {k: read_trace(f, args.channel) for k, f in (('ternary', args.trace), ('fp32', args.fp32)) if f}
+        options = dict(rate_hz=args.rate_hz, decimal=args.decimal, encoding=args.encoding)
+        traces = {k: read_trace(f, args.channel, **options) for k, f in (('ternary', args.trace), ('fp32', args.fp32)) if f}
         if args.bench: traces['fp32'] = traces['ternary']
         results = {k: measure(t, args.voltage_mv, args.inferences, turn=(dict(ternary=0, fp32=2)[k], 3) if args.bench else (0, 1)) for k, t in traces.items()}
         for k, r in results.items():
