@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from .data import DataConfig, make_loaders
 from .layers import calibrate
 from .models import PUBLISHED_MODELS, ModelConfig, TernaryConfig, load_checkpoint, load_published, paper_table, round_leftovers, save_checkpoint, ternarize
-from .profiles import (COLORS, DEFAULT_PROFILE, NEUTRAL, Config, Profile, load_json, load_profile, save_figure, save_json, save_table, set_path,
+from .profiles import (COLORS, DEFAULT_PROFILE, NEUTRAL, REMEDY, Config, Profile, load_json, load_profile, load_table, save_figure, save_json, save_table, set_path,
                               use_style)
 from .training import (EXIT_TIME_UP, EngineConfig, Job, Run, TimeUp, TrainConfig, as_options, check_settings, cpu_slots, describe, engine_overrides,
                               epochs_done, epochs_of, evaluate, evaluation_mode, make_accelerator, minutes_left, parse_set, run_jobs, sizes)
@@ -153,6 +153,7 @@ def read_cell(p: Profile, cell: Cell, seed: int) -> dict[str, Any] | None:
     path = cell_dir(p, cell, seed)/'cell.json'
     if not path.is_file(): return None
     result = load_json(path)
+    if not isinstance(result, dict) or 'settings' not in result: raise ValueError(f"{path} is not the result of a cell: {REMEDY}")
     check_settings(result['settings'], cell_settings(p, cell), path)
     return result
 
@@ -173,7 +174,7 @@ def training_seconds(out: Path, teacher: bool   # the teacher's part of the run,
                     ) -> float:
     "What the epochs of the run in `out` took, over all its sittings."
     files = [f for f in out.glob('*/history.csv') if (f.parent.name == 'teacher') == teacher]
-    return float(sum(pd.read_csv(f).seconds.sum() for f in files))
+    return float(sum(load_table(f).seconds.sum() for f in files))
 
 
 def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, Any]:
@@ -272,7 +273,7 @@ def run_grid(p: Profile,                               # profile
     elif failed := work(p, todo, acc): raise RuntimeError('; '.join(f'{k}: {v}' for k, v in failed.items()))
 
 
-def _lines(path: Path) -> list[str]: return path.read_text().splitlines()[1:] if path.is_file() else []
+def _lines(path: Path) -> list[str]: return path.read_text(errors='replace').splitlines()[1:] if path.is_file() else []
 
 # %% ../nbs/06_experiments.ipynb #6cd75115
 class Grid:

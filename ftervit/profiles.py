@@ -5,7 +5,7 @@
 # %% ../nbs/00_profiles.ipynb #3672810b
 from __future__ import annotations
 
-import copy, hashlib, json, os, random, tempfile
+import copy, hashlib, io, json, os, random, tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +17,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 # %% auto #0
-__all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'PROFILE_ENV', 'COLORS', 'project_root', 'Config', 'Profile', 'set_path', 'load_profile',
-           'atomic_write', 'save_json', 'load_json', 'save_table', 'use_style', 'save_figure', 'seed_all']
+__all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'PROFILE_ENV', 'REMEDY', 'COLORS', 'project_root', 'Config', 'Profile', 'set_path',
+           'load_profile', 'atomic_write', 'save_json', 'load_json', 'save_table', 'load_table', 'use_style',
+           'save_figure', 'seed_all']
 
 # %% ../nbs/00_profiles.ipynb #8eb4f91c
 def project_root() -> Path:
@@ -150,16 +151,30 @@ def save_json(obj: Any, path: str | Path) -> Path:
 
 
 def load_json(path: str | Path) -> Any:
-    "The contents of a JSON file; a missing one is an error that says which notebook writes it."
+    "The contents of a JSON file. A missing one is an error that says what writes it; a damaged one, `ValueError` with its name."
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f"{path} is not there yet: `ftervit-reproduce` writes it")
-    return json.loads(path.read_text(encoding='utf-8'))
+    try: return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as e: raise ValueError(f"{path} is damaged, cut off by a copy or a full disk ({e}): {REMEDY}") from None
+
+
+REMEDY = 'delete it and run again what writes it, or copy it again'   # files are written whole or not at all, so something else broke it
 
 
 def save_table(df: pd.DataFrame, path: str | Path) -> Path:
     "Write a table as CSV (6 significant digits, no index), atomically; returns the path."
     with atomic_write(path, 'w') as f: df.to_csv(f, index=False, float_format='%.6g', lineterminator='\n')
     return Path(path)
+
+
+def load_table(path: str | Path) -> pd.DataFrame:
+    "A table that `save_table` wrote. Raises `ValueError` with the name of a file that is damaged: every whole one ends with a line's end."
+    try:
+        text = Path(path).read_bytes().decode()
+        if not text.endswith('\n'): raise ValueError(f"its last line is {text[-40:].splitlines()[-1:]}")
+        return pd.read_csv(io.StringIO(text))
+    except ValueError as e: raise ValueError(f"{path} is damaged, cut off by a copy or a full disk ({e}): {REMEDY}") from None
+
 
 # %% ../nbs/00_profiles.ipynb #2317db69
 COLORS = dict(teacher='#0072B2', student='#D55E00', phase1='#E69F00', phase2='#D55E00', int8='#009E73',
