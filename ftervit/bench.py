@@ -22,14 +22,14 @@ from .export import save_gguf
 from .kernels import pack_model
 from .layers import int_matmul, set_mode
 from .models import ModelConfig, create_model, ternarize
-from .profiles import COLORS, DEFAULT_PROFILE, Profile, load_json, load_profile, save_figure, save_json, save_table, use_style
+from .profiles import COLORS, DEFAULT_PROFILE, Profile, load_json, load_profile, load_table, save_figure, save_json, save_table, use_style
 from .training import benchmark_step
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'INSTRUCTIONS', 'BUSY_PERCENT', 'CONTESTANTS', 'REFERENCE', 'DEIT', 'PAUSE_S', 'SHAPES', 'DIMS', 'TOKENS',
-           'DEPTH', 'PARTS', 'cores', 'machine', 'busy_percent', 'Case', 'Contestant', 'missing', 'choose', 'prepare',
-           'Dropped', 'Child', 'summarise', 'latency_table', 'measure_latency', 'gemm_table', 'measure_gemm',
-           'measure_ops', 'measure_stages', 'measured', 'show', 'bench', 'plot', 'main']
+           'PARTS', 'cores', 'machine', 'busy_percent', 'Case', 'Contestant', 'missing', 'choose', 'prepare', 'Dropped',
+           'Child', 'summarise', 'latency_table', 'measure_latency', 'gemm_table', 'measure_gemm', 'measure_ops',
+           'measure_stages', 'measured', 'show', 'bench', 'plot', 'main']
 
 # %% ../nbs/09_speed.ipynb #2d27a237
 LIBRARIES = ('torch', 'timm', 'onnxruntime', 'openvino', 'nncf')
@@ -402,7 +402,7 @@ def _label(model: dict[str, Any]) -> str: return next((k for k, v in DEIT.items(
 # %% ../nbs/09_speed.ipynb #434429c1
 SHAPES = {'qkv': (3, 1), 'proj': (1, 1), 'fc1': (4, 1), 'fc2': (1, 4)}   # outputs, inputs in units of embed_dim
 DIMS = {'DeiT-Tiny': (192, 3), 'DeiT-Small': (384, 6)}                   # embed_dim, heads
-TOKENS, DEPTH = 197, 12
+TOKENS = 197
 
 
 def _pointer(a: np.ndarray) -> Any: return ffi.cast('void *', a.ctypes.data)
@@ -543,7 +543,7 @@ PARTS = ('gemm', 'ops', 'stages', 'latency', 'training')
 
 def measured(p: Profile) -> dict[str, pd.DataFrame]:
     "The tables that `ftervit-bench` has written for `p`, by part."
-    return {k: pd.read_csv(f) for k in PARTS if (f := p.results_dir/f'speed_{k}.csv').is_file()}
+    return {k: load_table(f) for k in PARTS if (f := p.results_dir/f'speed_{k}.csv').is_file()}
 
 
 def show(tables: dict[str, pd.DataFrame]) -> str:

@@ -5,7 +5,7 @@
 # %% ../nbs/11_firmware.ipynb #63c9c7ac
 from __future__ import annotations
 
-import hashlib, json, os, re, select, shutil, struct, subprocess, sys, tempfile, time, zlib
+import hashlib, os, re, shutil, struct, subprocess, sys, tempfile, time, zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from .profiles import COLORS, atomic_write, project_root
+from .profiles import COLORS, load_json, project_root
 
 # %% auto #0
 __all__ = ['FLASH_BYTES', 'TABLE_AT', 'TABLE_BYTES', 'SECTOR', 'APP_ALIGN', 'COMMAND', 'DATA', 'RECORDS', 'DONE', 'ERROR',
@@ -480,7 +480,7 @@ def build_firmware(idf: Path,      # of `find_idf`
     "Build the project for the ESP32-S3: offset in flash -> file. Raises `RuntimeError` with ESP-IDF's words."
     script = '. "$0/export.sh" > /dev/null && exec idf.py -C "$1" -B "$2" -D IDF_TARGET=esp32s3 -D SDKCONFIG="$2/sdkconfig" build'
     _watch(['bash', '-c', script, str(idf), str(project_folder()), str(build)], 'idf.py build', env={k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'VIRTUAL_ENV')} | {'IDF_PATH': str(idf)})
-    files = json.loads((build/'flasher_args.json').read_text())['flash_files']
+    files = load_json(build/'flasher_args.json')['flash_files']
     return {int(a, 0): build/f for a, f in files.items()}
 
 

@@ -5,8 +5,7 @@
 # %% ../nbs/00_profiles.ipynb #3672810b
 from __future__ import annotations
 
-import copy, hashlib, json, os, random, tempfile
-from collections.abc import Callable
+import copy, hashlib, io, json, os, random, tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +14,12 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from matplotlib import rcParams
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from timm.layers import set_fused_attn, use_fused_attn
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 # %% auto #0
-__all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'TEST_PROFILE', 'TEST_ENV', 'PROFILE_ENV', 'COLORS', 'SWITCHES', 'project_root',
-           'Config', 'Profile', 'set_path', 'load_profile', 'atomic_write', 'save_json', 'load_json', 'save_table',
-           'use_style', 'save_figure', 'seed_all', 'switches', 'switched', 'set_switches', 'isolate']
+__all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'PROFILE_ENV', 'REMEDY', 'COLORS', 'project_root', 'Config', 'Profile', 'set_path',
+           'load_profile', 'atomic_write', 'save_json', 'load_json', 'save_table', 'load_table', 'use_style',
+           'save_figure', 'seed_all']
 
 # %% ../nbs/00_profiles.ipynb #8eb4f91c
 def project_root() -> Path:
@@ -56,12 +53,6 @@ class Profile(Config):
     analysis: dict[str, Any] = {}  # sizes of the analyses: images, probes, grid points
     experiments: dict[str, Any] = {}  # ftervit.experiments.GridConfig: which methods and ablations are compared
 
-    @field_validator('seeds')
-    @classmethod
-    def _different(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) < len(seeds): raise ValueError(f"seeds {seeds}: each once")
-        return seeds
-
     @property
     def run_dir(self) -> Path:
         "Work products (checkpoints, executed notebooks): `runs/<name>`, git-ignored."
@@ -87,9 +78,7 @@ class Profile(Config):
 
 DEFAULT_PROFILE = 'digits'
 NEUTRAL = ('data.root', 'data.num_workers', 'data.download', 'data.cache_gb', 'data.eval_batch_size')   # they, and the engine, do not change what is computed
-TEST_PROFILE = 'smoke'
-TEST_ENV = 'IN_TEST'               # nbdev's mark of a process that tests notebooks: every profile is the smoke one
-PROFILE_ENV = 'FTERVIT_PROFILE'   # overrules that mark, and every name: the profile of this name; empty: each as it is named
+PROFILE_ENV = 'FTERVIT_PROFILE'   # overrides every notebook's profile: the tests set it to `smoke`
 
 # %% ../nbs/00_profiles.ipynb #b3af4c02
 def set_path(d: dict, path: str, value: Any) -> None:
@@ -104,26 +93,26 @@ def set_path(d: dict, path: str, value: Any) -> None:
 def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/profiles) or a path to a YAML file
                  overrides: dict[str, Any] | None = None   # dotted key -> value, e.g. {'data.root': '~/imagenette'}
                 ) -> Profile:
-    """The validated profile `name`; in a test of nbdev's `smoke`, and if the environment variable `FTERVIT_PROFILE` names one, that one.
+    """The validated profile `name`, or the one that the environment variable `FTERVIT_PROFILE` names.
 
     Overrides other than those that do not change what is computed (`NEUTRAL`, `engine.*`) rename the profile to `<name>-custom`
     (or to the override `name`), so that a private experiment never overwrites recorded results.
     Raises `FileNotFoundError` for an unknown name, `ValueError` for a key or value that does not fit.
     """
-    name = os.environ.get(PROFILE_ENV, TEST_PROFILE if os.environ.get(TEST_ENV) else '') or name
+    name = os.environ.get(PROFILE_ENV) or name
     folder = project_root()/'data'/'profiles'
     path = Path(name).expanduser() if name.endswith(('.yaml', '.yml')) else folder/f'{name}.yaml'
     if not path.is_file():
         known = ', '.join(sorted(p.stem for p in folder.glob('*.yaml')))
         raise FileNotFoundError(f"no profile {name!r}: there are {known}; or give the path of a YAML file of your own")
     try: d = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (yaml.YAMLError, UnicodeDecodeError) as e: raise ValueError(f"{path} is not valid YAML: {e}") from e
+    except yaml.YAMLError as e: raise ValueError(f"{path} is not valid YAML: {e}") from e
     if not isinstance(d, dict): raise ValueError(f"{path} must hold a mapping of sections, found {type(d).__name__}")
-    d = {'name': path.stem, **d}
+    d.setdefault('name', path.stem)
     original = copy.deepcopy(d)
     for k, v in (overrides or {}).items(): set_path(d, k, v)
     if any(k not in (*NEUTRAL, 'name') and not k.startswith('engine.') for k in (overrides or {})) and d['name'] == original['name']:
-        d['name'] = f"{d['name']}-custom"
+        d['name'] += '-custom'
     try: return Profile.model_validate(d)
     except ValidationError as e: raise ValueError(f"profile {path}: {e}") from e
 
@@ -162,16 +151,30 @@ def save_json(obj: Any, path: str | Path) -> Path:
 
 
 def load_json(path: str | Path) -> Any:
-    "The contents of a JSON file; a missing one is an error that says which notebook writes it."
+    "The contents of a JSON file. A missing one is an error that says what writes it; a damaged one, `ValueError` with its name."
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f"{path} is not there yet: `ftervit-reproduce` writes it")
-    return json.loads(path.read_text(encoding='utf-8'))
+    try: return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as e: raise ValueError(f"{path} is damaged, cut off by a copy or a full disk ({e}): {REMEDY}") from None
+
+
+REMEDY = 'delete it and run again what writes it, or copy it again'   # files are written whole or not at all, so something else broke it
 
 
 def save_table(df: pd.DataFrame, path: str | Path) -> Path:
     "Write a table as CSV (6 significant digits, no index), atomically; returns the path."
     with atomic_write(path, 'w') as f: df.to_csv(f, index=False, float_format='%.6g', lineterminator='\n')
     return Path(path)
+
+
+def load_table(path: str | Path) -> pd.DataFrame:
+    "A table that `save_table` wrote. Raises `ValueError` with the name of a file that is damaged: every whole one ends with a line's end."
+    try:
+        text = Path(path).read_bytes().decode()
+        if not text.endswith('\n'): raise ValueError(f"its last line is {text[-40:].splitlines()[-1:]}")
+        return pd.read_csv(io.StringIO(text))
+    except ValueError as e: raise ValueError(f"{path} is damaged, cut off by a copy or a full disk ({e}): {REMEDY}") from None
+
 
 # %% ../nbs/00_profiles.ipynb #2317db69
 COLORS = dict(teacher='#0072B2', student='#D55E00', phase1='#E69F00', phase2='#D55E00', int8='#009E73',
@@ -205,57 +208,3 @@ def seed_all(*parts: Any) -> int:
     s = int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], 'little')
     random.seed(s); np.random.seed(s); torch.manual_seed(s)
     return s
-
-# %% ../nbs/00_profiles.ipynb #771a8b92
-def _set_environment(wanted: dict[str, str]) -> None:
-    for k in os.environ.keys() - wanted.keys(): del os.environ[k]
-    os.environ.update(wanted)
-
-
-def _numpy_state() -> tuple: return tuple(x.tolist() if isinstance(x, np.ndarray) else x for x in np.random.get_state())
-
-
-def _style() -> dict[str, Any]: return {k: v for k, v in dict.items(rcParams) if k not in ('backend', 'backend_fallback', 'interactive')}   # those are the shell's affair
-
-
-# what a line of code can switch for the whole process: how it is read, and how it is set
-SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
-    "Python's random numbers": (random.getstate, random.setstate), "NumPy's random numbers": (_numpy_state, np.random.set_state),
-    "torch's random numbers": (lambda: torch.get_rng_state().tolist(), lambda s: torch.set_rng_state(torch.tensor(s, dtype=torch.uint8))),
-    'gradients': (torch.is_grad_enabled, torch.set_grad_enabled), 'default dtype': (torch.get_default_dtype, torch.set_default_dtype),
-    'default device': (torch.get_default_device, torch.set_default_device), 'threads': (torch.get_num_threads, torch.set_num_threads),
-    "timm's fused attention": (use_fused_attn, set_fused_attn),
-    'environment': (lambda: dict(os.environ), _set_environment), 'working directory': (os.getcwd, os.chdir), "matplotlib's style": (_style, lambda wanted: dict.update(rcParams, wanted))}
-
-
-def switches() -> dict[str, Any]: return {k: get() for k, (get, _) in SWITCHES.items()}
-
-
-def switched(before: dict[str, Any]) -> list[str]:
-    "Names of the switches that are no longer as they were, with the names of the variables for those that have several."
-    now = switches()
-    parts = lambda k: [x for x in sorted(now[k] | before[k]) if now[k].get(x) != before[k].get(x)] if isinstance(now[k], dict) else []
-    return [k + (f" ({', '.join(p)})" if (p := parts(k)) else '') for k in now if now[k] != before[k]]
-
-
-def set_switches(wanted: dict[str, Any]) -> None:
-    for k, (get, set_) in SWITCHES.items():
-        if get() != wanted[k]: set_(wanted[k])
-
-
-def isolate(shell: Any = None   # None: the one that runs this notebook, if any does
-           ) -> None:
-    "In a test of nbdev's, let what this notebook switches hold within its own cells only."
-    from IPython import get_ipython
-    if not os.environ.get(TEST_ENV) or (shell := shell or get_ipython()) is None: return
-    outside = inside = switches()
-    def enter(info: Any) -> None:
-        nonlocal outside
-        outside = switches()
-        set_switches(inside)
-    def leave(result: Any) -> None:
-        nonlocal inside
-        inside = switches()
-        set_switches(outside)
-    shell.events.register('pre_run_cell', enter)
-    shell.events.register('post_run_cell', leave)

@@ -5,7 +5,7 @@
 # %% ../nbs/05_training.ipynb #e7284916
 from __future__ import annotations
 
-import argparse, copy, json, math, os, statistics, subprocess, sys, time
+import argparse, copy, json, math, os, pickle, statistics, subprocess, sys, time
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -282,6 +282,17 @@ def _train_epoch(engine: nn.Module, teacher: nn.Module | None, loaders: Loaders,
     return sums
 
 
+def _load_state(path: Path, device: Any) -> dict[str, Any]:
+    "What `train` wrote after its last epoch. Raises `ValueError` with the name of a file that is damaged or of another program."
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        if missing := {'settings', 'history', 'model', 'optimizer', 'scheduler'} - set(state): raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    except (RuntimeError, ValueError, TypeError, OSError, EOFError, pickle.UnpicklingError) as e:
+        words = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
+        raise ValueError(f"{path} is damaged, cut off by a copy or a full disk ({words}): copy it again, or delete it, and this phase begins anew") from None
+    return state
+
+
 def train(model: nn.Module,                   # FP32 model, or student in mode `train`; trained in place
           loaders: Loaders,                   # images and labels
           config: TrainConfig,
@@ -317,12 +328,13 @@ def train(model: nn.Module,                   # FP32 model, or student in mode `
     settings = dict(phase=phase, seed=seed, config=config.model_dump(), provenance=provenance)
     history: list[dict[str, Any]] = []
     if (last := out/'last.pt').is_file():
-        state = torch.load(last, map_location='cpu' if acc.device.type == 'cpu' else acc.device, weights_only=True)   # not cpu:0, as gloo has it
+        state = _load_state(last, 'cpu' if acc.device.type == 'cpu' else acc.device)   # not cpu:0, as gloo has it
         check_settings(json.loads(state['settings']), settings, last)
         model.load_state_dict(state['model'])
         optimizer.load_state_dict(state['optimizer'])
         scheduler.load_state_dict(state['scheduler'])
         history = json.loads(state['history'])
+        if acc.is_main_process: save_table(pd.DataFrame(history), out/'history.csv')
         lost = [e for e in keep if e <= len(history) and not (out/'epochs'/f'{e:04d}.safetensors').is_file()]
         if lost: raise ValueError(f"{out} did not keep the weights of epochs {lost}: delete it, or restart from epochs that it kept")
     engine, optimizer = acc.prepare(model, optimizer)
@@ -473,7 +485,7 @@ def epochs_of(r: Run) -> int:
 
 def epochs_done(out: Path) -> int:
     "Epochs that the run in `out` has finished, read from its histories."
-    return sum(max(len(f.read_text().splitlines()) - 1, 0) for f in out.glob('*/history.csv'))
+    return sum(max(f.read_bytes().count(b'\n') - 1, 0) for f in out.glob('*/history.csv'))
 
 
 class Job(NamedTuple):
