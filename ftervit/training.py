@@ -31,9 +31,9 @@ from .quantizers import fake_quantize, int8_symmetric
 
 # %% auto #0
 __all__ = ['EXIT_TIME_UP', 'STEP_VARIANTS', 'TrainConfig', 'EngineConfig', 'distillation_loss', 'training_loss', 'make_optimizer',
-           'evaluation_mode', 'evaluate', 'make_accelerator', 'check_settings', 'TimeUp', 'minutes_left', 'describe',
-           'train', 'Run', 'sizes', 'epochs_of', 'epochs_done', 'Job', 'as_options', 'cpu_slots', 'run_jobs',
-           'train_seeds', 'parse_set', 'engine_overrides', 'main', 'benchmark_step']
+           'evaluation_mode', 'training_mode', 'evaluate', 'make_accelerator', 'check_settings', 'TimeUp',
+           'minutes_left', 'describe', 'train', 'Run', 'sizes', 'epochs_of', 'epochs_done', 'Job', 'as_options',
+           'cpu_slots', 'run_jobs', 'train_seeds', 'parse_set', 'engine_overrides', 'main', 'benchmark_step']
 
 # %% ../nbs/05_training.ipynb #ff146f5a
 class TrainConfig(Config):
@@ -115,6 +115,16 @@ def evaluation_mode(model: nn.Module):
     finally:
         model.train(training)
         for m in layers: m.mode = 'train'
+
+
+@contextmanager
+def training_mode(model: nn.Module):
+    "All quantised layers of `model` in forward mode `train`, whose weights are quantised at every step; as they were afterwards."
+    modes = [(m, m.mode) for m in model.modules() if isinstance(m, QuantLayer)]
+    for m, _ in modes: m.mode = 'train'
+    try: yield model
+    finally:
+        for m, mode in modes: m.mode = mode
 
 
 @torch.no_grad()
@@ -236,7 +246,7 @@ def _train_epoch(engine: nn.Module, teacher: nn.Module | None, loaders: Loaders,
     return sums
 
 
-def train(model: nn.Module,                   # FP32 model, or student in mode `train`; trained in place
+def train(model: nn.Module,                   # FP32 model or student, in whatever forward mode (see `training_mode`); trained in place
           loaders: Loaders,                   # images and labels
           config: TrainConfig,
           out: Path,                          # folder of this phase: last.pt, history.csv, epochs/NNNN.safetensors
@@ -280,8 +290,9 @@ def train(model: nn.Module,                   # FP32 model, or student in mode `
         if lost: raise ValueError(f"{out} did not keep the weights of epochs {lost}: delete it, or restart from epochs that it kept")
     engine, optimizer = acc.prepare(torch.compile(model) if compile else model, optimizer)
     clock, ternary = _Clock(max_minutes, acc), _ternary_layers(model)
-    with tqdm(total=config.epochs*n_batches, initial=len(history)*n_batches, desc=f'{phase}, seed {seed}', unit='batch', leave=False,
-              mininterval=0.5, disable=not acc.is_main_process) as bar:
+    bar = tqdm(total=config.epochs*n_batches, initial=len(history)*n_batches, desc=f'{phase}, seed {seed}', unit='batch', leave=False,
+               mininterval=0.5, disable=not acc.is_main_process)
+    with training_mode(model), bar:
         for epoch in range(len(history) + 1, config.epochs + 1):
             clock.check(f'epoch {epoch} of {config.epochs} of {phase}, seed {seed}')
             for m, method in ternary: m.method = 'int8' if epoch <= config.int8_epochs else method
