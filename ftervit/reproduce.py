@@ -399,12 +399,12 @@ def record_results(p: Profile) -> pd.DataFrame:
     save_table(table, p.results_dir/'results.csv')
     save_table(published, p.results_dir/'published.csv')
     spread = restarts.assign(top1=[_with_spread(r.top1_percent, r.top1_percent_std) for r in restarts.itertuples()])
-    none = [f'{k}: {v}' for k, v in (*_skipped(p).items(), *((c.label, why) for c in choose_cells(p) if (why := impossible_cells(p).get(c.name))))]
+    none = _skipped(p) | {c.label: why for c in choose_cells(p) if (why := impossible_cells(p).get(c.name))}
     parts = [f'# {p.name}: {p.description}', f'Means and standard deviations over {len(seeds)} seeds.' if len(seeds) > 1 else 'One seed.', show_results(table),
              'Phase 2 by the phase-1 epoch that it starts from:', markdown_table(spread[['phase1_epochs', 'top1']].set_axis(['phase-1 epochs', 'top-1 after phase 2, %'], axis=1)),
              *(x for name, text, form in (('methods', 'Every method under one budget:', show_methods), ('ablations', 'One ingredient changed at a time:', show_ablations), ('claims', "The paper's claims:", show_claims))
                if (f := p.results_dir/f'{name}.csv').is_file() for x in (text, form(pd.read_csv(f)))),
-             *(['Left out, because this model cannot have it:', '\n'.join(f'- {x}' for x in none)] if none else []),
+             *(['Left out, because this model cannot have it:', '\n'.join(f'- {k}: {why}' for k, why in none.items())] if none else []),
              'Published, and ours:', show_published(published), 'The analyses, published for ImageNet models, and ours for this profile:', markdown_table(analyses_table(p))]
     with atomic_write(p.results_dir/'tables.md', 'w') as f: f.write('\n\n'.join(s.strip() for s in parts) + '\n')
     return table

@@ -5,9 +5,9 @@
 # %% ../nbs/05_training.ipynb #e7284916
 from __future__ import annotations
 
-import argparse, copy, json, math, os, statistics, subprocess, sys, time
+import argparse, copy, json, math, os, pickle, statistics, subprocess, sys, time
 from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -25,15 +25,16 @@ from tqdm.auto import tqdm
 
 from .data import DataConfig, Loaders, make_loaders
 from .layers import QuantLayer, QuantLinear, quantize_weight, set_mode
-from .models import ModelConfig, TernaryConfig, coverage, create_model, load_checkpoint, round_leftovers, save_checkpoint, ternarize
+from .models import ModelConfig, TernaryConfig, coverage, create_model, load_checkpoint, round_delta, round_leftovers, save_checkpoint, ternarize
 from .profiles import DEFAULT_PROFILE, Config, Profile, atomic_write, load_json, load_profile, project_root, save_json, save_table, seed_all
 from .quantizers import fake_quantize, int8_symmetric
 
 # %% auto #0
-__all__ = ['EXIT_TIME_UP', 'STEP_VARIANTS', 'TrainConfig', 'EngineConfig', 'distillation_loss', 'training_loss', 'make_optimizer',
-           'evaluation_mode', 'training_mode', 'evaluate', 'make_accelerator', 'check_settings', 'TimeUp',
-           'minutes_left', 'describe', 'train', 'Run', 'sizes', 'epochs_of', 'epochs_done', 'Job', 'as_options',
-           'cpu_slots', 'run_jobs', 'train_seeds', 'parse_set', 'engine_overrides', 'main', 'benchmark_step']
+__all__ = ['EXIT_TIME_UP', 'STEP_VARIANTS', 'TrainConfig', 'EngineConfig', 'distillation_loss', 'feature_loss', 'Taps',
+           'training_loss', 'make_optimizer', 'evaluation_mode', 'training_mode', 'evaluate', 'make_accelerator',
+           'check_settings', 'TimeUp', 'minutes_left', 'describe', 'compiled_blocks', 'train', 'teacher_file', 'Run',
+           'sizes', 'epochs_of', 'epochs_done', 'Job', 'as_options', 'cpu_slots', 'run_jobs', 'train_seeds',
+           'parse_set', 'engine_overrides', 'main', 'time_step', 'benchmark_step']
 
 # %% ../nbs/05_training.ipynb #ff146f5a
 class TrainConfig(Config):
@@ -44,16 +45,20 @@ class TrainConfig(Config):
     warmup_epochs: float = Field(0.0, ge=0)         # unstated
     opt: str = 'adamw'                              # timm's name; the paper's is AdamW
     weight_decay: float = Field(0.05, ge=0)         # unstated; norms, biases and embeddings have none
+    layer_decay: float | None = Field(None, gt=0, le=1)   # fine-tuning: factor of the rate from each block to the one before it
     clip_grad: float | None = Field(1.0, gt=0)      # unstated; largest norm of the gradient
     grad_accum: int = Field(1, ge=1)                # batches per update
     temperature: float = Field(1.0, gt=0)           # unstated; of teacher and student
     kl_weight: float = Field(1.0, ge=0)             # weight of KL(teacher || student); ignored without a teacher
     ce_weight: float = Field(0.0, ge=0)             # weight of the cross-entropy with the labels; the paper's is 0
+    feature_weight: float = Field(0.0, ge=0)        # weight of the distance to the teacher's block outputs; the paper's is 0
     label_smoothing: float = Field(0.0, ge=0, lt=1) # teacher training; unstated
     init: Literal['teacher', 'scratch'] = 'teacher' # phase 1: the student's initial weights; unstated
     int8_epochs: int = Field(0, ge=0)               # phase 1: so many of the epochs come first with 8-bit weights (TerViT, section 7)
     patch_drop: float = Field(0.0, ge=0, lt=1)      # share of an image's patches, drawn anew each time, that the model does not see in the first patch_drop_epochs
     patch_drop_epochs: int = Field(0, ge=0)
+    shared: bool = False                            # teacher: the first seed's, for all seeds
+    delta: bool = False                             # teacher: rounded to, and kept as, its difference to `model.weights` in 4 bits
     checkpoint: str | None = None                   # teacher: a file by an earlier run (from the project's top folder), instead of training
     data: dict[str, Any] = {}                       # overrides of the profile's data section (augmentation, batch size) in this phase
 
@@ -61,14 +66,15 @@ class TrainConfig(Config):
     def _some_loss(self) -> TrainConfig:
         if self.int8_epochs and self.int8_epochs >= self.epochs: raise ValueError(f"int8_epochs {self.int8_epochs}: none of the {self.epochs} epochs are left for ternary weights")
         if bool(self.patch_drop) != bool(self.patch_drop_epochs): raise ValueError(f"patch_drop {self.patch_drop} with patch_drop_epochs {self.patch_drop_epochs}: both, or neither")
-        if self.kl_weight == self.ce_weight == 0: raise ValueError('kl_weight and ce_weight are both 0: there is nothing to learn from')
+        if self.kl_weight == self.ce_weight == self.feature_weight == 0: raise ValueError('kl_weight and ce_weight are both 0: there is nothing to learn from')
         return self
 
 
 class EngineConfig(Config):
     "Section `engine` of a profile: how the loop runs, not what it computes."
     mixed_precision: Literal['auto', 'no', 'bf16'] = 'auto'   # auto: bf16 on a GPU, else FP32
-    compile: bool = False                                     # torch.compile of the trained model
+    compile: bool = False                                     # torch.compile of the blocks of student and teacher
+    save_every_s: float = Field(0, ge=0)                      # a crash may cost so many seconds: epochs shorter than that are not all written
     cpu: bool = False                                         # stay on the CPU even where there is a GPU
     max_minutes: float | None = Field(None, gt=0)             # stop in time: before an epoch that would end later than so long after the start
 
@@ -82,6 +88,30 @@ def distillation_loss(student: Tensor,            # logits (B, C)
     return temperature**2 * F.kl_div(s, t, reduction='batchmean', log_target=True)
 
 # %% ../nbs/05_training.ipynb #6952340b
+def feature_loss(student: list[Tensor],   # outputs of the blocks (B, N, C)
+                 teacher: list[Tensor]    # the same of the teacher's
+                ) -> Tensor:
+    "Mean over the blocks of the squared distance between normalised outputs, FP32: 0 for equal ones, 2 for unrelated ones."
+    norm = lambda x: F.layer_norm(x.float(), x.shape[-1:])
+    return torch.stack([F.mse_loss(norm(s), norm(t)) for s, t in zip(student, teacher, strict=True)]).mean()
+
+
+class Taps:
+    "Collects the outputs of a model's blocks, forward pass by forward pass. Raises `ValueError` for a model without `blocks`."
+    def __init__(self, model: nn.Module):
+        if not hasattr(model, 'blocks'): raise ValueError(f"feature_weight: {type(model).__name__} has no `blocks` whose outputs could be compared; set it to 0")
+        self.seen: list[Tensor] = []
+        self.hooks = [b.register_forward_hook(lambda _, x, y: self.seen.append(y)) for b in model.blocks]
+
+    def take(self) -> list[Tensor]:
+        "The outputs since the last call."
+        seen, self.seen = self.seen, []
+        return seen
+
+    def close(self) -> None:
+        for h in self.hooks: h.remove()
+
+
 def training_loss(logits: Tensor,            # student or teacher in training (B, C)
                   labels: Tensor,            # class numbers (B,), or shares (B, C) with mixup
                   target: Tensor | None,     # the frozen teacher's logits (B, C); None: no distillation
@@ -96,7 +126,7 @@ def training_loss(logits: Tensor,            # student or teacher in training (B
 def make_optimizer(model: nn.Module, config: TrainConfig, updates_per_epoch: int) -> tuple[torch.optim.Optimizer, CosineLRScheduler]:
     "AdamW without decay on norms, biases and embeddings, and a cosine schedule over all updates with linear warm-up."
     fused = dict(fused=True) if config.opt == 'adamw' and next(model.parameters()).device.type in ('cpu', 'cuda') else {}
-    opt = create_optimizer_v2(model, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay, **fused)
+    opt = create_optimizer_v2(model, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay, layer_decay=config.layer_decay, **fused)
     total, warmup = config.epochs*updates_per_epoch, round(config.warmup_epochs*updates_per_epoch)
     if warmup >= total: raise ValueError(f"warmup_epochs {config.warmup_epochs} must be fewer than epochs {config.epochs}")
     sched = CosineLRScheduler(opt, t_initial=max(total, 1), lr_min=config.min_lr, warmup_t=warmup, warmup_lr_init=config.lr*1e-3,
@@ -194,12 +224,12 @@ class _Clock:
     def __init__(self, max_minutes: float | None, acc: Accelerator):
         self.end, self.acc, self.began = _STARTED + 60*max_minutes if max_minutes else None, acc, None
 
-    def check(self, what: str) -> None:
+    def late(self) -> bool:
         now = time.monotonic()
         if self.began is not None: _Clock.took = now - self.began
         self.began = now
         late = None not in (self.end, self.took) and now + 1.1*self.took > self.end
-        if self.end is not None and self.acc.reduce(torch.tensor(float(late), device=self.acc.device)).item(): raise TimeUp(f'time is up before {what}')
+        return self.end is not None and self.acc.reduce(torch.tensor(float(late), device=self.acc.device)).item() > 0
 
 
 def _ternary_layers(model: nn.Module) -> list[tuple[QuantLayer, str]]:
@@ -211,8 +241,23 @@ def describe(loaders: Loaders) -> dict[str, Any]:
     return dict(data=loaders.preprocessing, classes=list(loaders.classes))
 
 
+@contextmanager
+def compiled_blocks(model: nn.Module,   # with `blocks`, in the state (training or not) that they are compiled for
+                    images: int         # of a batch: others are computed without
+                   ):
+    "Within the block, `model`'s blocks run through one compiled function: they are all alike, so one is compiled, not the twelve of them."
+    blocks = list(getattr(model, 'blocks', [])) or [model]
+    def fast(b, plain, state=model.training):
+        made = torch.compile(plain, dynamic=False)
+        return lambda x, *args, **kwargs: (made if len(x) == images and b.training == state else plain)(x, *args, **kwargs)
+    for b in blocks: b.forward = fast(b, b.forward)
+    try: yield
+    finally:
+        for b in blocks: del b.forward
+
+
 def _train_epoch(engine: nn.Module, teacher: nn.Module | None, loaders: Loaders, config: TrainConfig, optimizer: Any, scheduler: CosineLRScheduler,
-                 acc: Accelerator, epoch: int, bar: tqdm) -> Tensor:
+                 acc: Accelerator, epoch: int, bar: tqdm, taps: list[Taps], features: Callable[..., Tensor]) -> Tensor:
     "Sums over this process's images of one epoch, FP64 (3,): loss, hits, images."
     n_batches, accum = len(loaders.train), config.grad_accum
     first_update = (epoch - 1) * -(-n_batches//accum)
@@ -228,6 +273,7 @@ def _train_epoch(engine: nn.Module, teacher: nn.Module | None, loaders: Loaders,
                 with torch.no_grad(), acc.autocast(): target = teacher(x)
             logits = engine(x)
             loss = training_loss(logits, y, target, config)
+            if taps: loss = loss + config.feature_weight * features(*(t.take() for t in taps))
             acc.backward(loss/group)
         if update:
             if config.clip_grad: acc.clip_grad_norm_(engine.parameters(), config.clip_grad)
@@ -246,6 +292,17 @@ def _train_epoch(engine: nn.Module, teacher: nn.Module | None, loaders: Loaders,
     return sums
 
 
+def _load_state(path: Path, device: Any) -> dict[str, Any]:
+    "What `train` wrote after its last epoch. Raises `ValueError` with the name of a file that is damaged or of another program."
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        if missing := {'settings', 'history', 'model', 'optimizer', 'scheduler'} - set(state): raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    except (RuntimeError, ValueError, TypeError, OSError, EOFError, pickle.UnpicklingError) as e:
+        words = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
+        raise ValueError(f"{path} is damaged, cut off by a copy or a full disk ({words}): copy it again, or delete it, and this phase begins anew") from None
+    return state
+
+
 def train(model: nn.Module,                   # FP32 model or student, in whatever forward mode (see `training_mode`); trained in place
           loaders: Loaders,                   # images and labels
           config: TrainConfig,
@@ -256,7 +313,8 @@ def train(model: nn.Module,                   # FP32 model or student, in whatev
           teacher: nn.Module | None = None,   # frozen; None: training with labels
           keep: list[int] | None = None,      # epochs whose weights are kept
           accelerator: Accelerator | None = None,
-          compile: bool = False,              # torch.compile the model
+          compile: bool = False,              # torch.compile the blocks
+          save_every_s: float = 0,            # `last.pt` is not written more often
           max_minutes: float | None = None,   # of the process, then `TimeUp`
           provenance: Any = None              # whatever tells this run from another: refused on resume if it differs
          ) -> pd.DataFrame:
@@ -280,45 +338,66 @@ def train(model: nn.Module,                   # FP32 model or student, in whatev
     settings = dict(phase=phase, seed=seed, config=config.model_dump(), provenance=provenance)
     history: list[dict[str, Any]] = []
     if (last := out/'last.pt').is_file():
-        state = torch.load(last, map_location='cpu' if acc.device.type == 'cpu' else acc.device, weights_only=True)   # not cpu:0, as gloo has it
+        state = _load_state(last, 'cpu' if acc.device.type == 'cpu' else acc.device)   # not cpu:0, as gloo has it
         check_settings(json.loads(state['settings']), settings, last)
         model.load_state_dict(state['model'])
         optimizer.load_state_dict(state['optimizer'])
         scheduler.load_state_dict(state['scheduler'])
         history = json.loads(state['history'])
+        if acc.is_main_process: save_table(pd.DataFrame(history), out/'history.csv')
         lost = [e for e in keep if e <= len(history) and not (out/'epochs'/f'{e:04d}.safetensors').is_file()]
         if lost: raise ValueError(f"{out} did not keep the weights of epochs {lost}: delete it, or restart from epochs that it kept")
-    engine, optimizer = acc.prepare(torch.compile(model) if compile else model, optimizer)
-    clock, ternary = _Clock(max_minutes, acc), _ternary_layers(model)
-    bar = tqdm(total=config.epochs*n_batches, initial=len(history)*n_batches, desc=f'{phase}, seed {seed}', unit='batch', leave=False,
-               mininterval=0.5, disable=not acc.is_main_process)
-    with training_mode(model), bar:
+    engine, optimizer = acc.prepare(model, optimizer)
+    clock, ternary, written = _Clock(max_minutes, acc), _ternary_layers(model), time.monotonic()
+    features = torch.compile(feature_loss) if compile else feature_loss
+    def save():
+        if not acc.is_main_process: return
+        with atomic_write(last) as f:
+            torch.save(dict(settings=json.dumps(settings), history=json.dumps(history), model=model.state_dict(),
+                            optimizer=optimizer.state_dict(), scheduler=scheduler.state_dict()), f)
+    with ExitStack() as stack, tqdm(total=config.epochs*n_batches, initial=len(history)*n_batches, desc=f'{phase}, seed {seed}', unit='batch', leave=False,
+                                    mininterval=0.5, disable=not acc.is_main_process) as bar:
+        stack.enter_context(training_mode(model))
+        taps = [Taps(m) for m in (model, teacher)] if teacher is not None and config.feature_weight else []
+        for t in taps: stack.callback(t.close)
+        images = loaders.train.plan.cfg.batch_size//loaders.train.plan.world
+        for m in (model, teacher) if compile else ():
+            if m is not None: stack.enter_context(compiled_blocks(m, images))
         for epoch in range(len(history) + 1, config.epochs + 1):
-            clock.check(f'epoch {epoch} of {config.epochs} of {phase}, seed {seed}')
+            if clock.late():
+                save()
+                raise TimeUp(f'time is up before epoch {epoch} of {config.epochs} of {phase}, seed {seed}')
             for m, method in ternary: m.method = 'int8' if epoch <= config.int8_epochs else method
             if config.patch_drop: model.patch_drop = PatchDropout(config.patch_drop, model.num_prefix_tokens) if epoch <= config.patch_drop_epochs else nn.Identity()
             seed_all(seed, phase, epoch, acc.process_index)
             loaders.train.set_epoch(epoch)
             began = time.perf_counter()
-            try: sums = _train_epoch(engine, teacher, loaders, config, optimizer, scheduler, acc, epoch, bar)
+            try: sums = _train_epoch(engine, teacher, loaders, config, optimizer, scheduler, acc, epoch, bar, taps, features)
             except FloatingPointError as e: raise FloatingPointError(f"{phase}, seed {seed}, {e} {out}: a run does not go on under other settings") from None
             seconds = time.perf_counter() - began
             loss, hits, n = acc.reduce(sums.float().to(acc.device)).tolist()
-            val = evaluate(model, loaders.watch, accelerator=acc)
-            history.append(dict(phase=phase, seed=seed, epoch=epoch, lr=optimizer.param_groups[0]['lr'], train_loss=loss/n, train_top1_percent=100*hits/n,
-                                val_loss=val['loss'], val_top1_percent=val['top1_percent'], images_per_s=n/seconds, seconds=seconds))
+            val = evaluate(model, loaders.watch, teacher, accelerator=acc)
+            for t in taps: t.take()
+            history.append(dict(phase=phase, seed=seed, epoch=epoch, lr=max(g['lr'] for g in optimizer.param_groups), train_loss=loss/n, train_top1_percent=100*hits/n,
+                                val_loss=val['loss'], val_top1_percent=val['top1_percent'], **({'val_kl': val['kl']} if teacher is not None else {}),
+                                images_per_s=n/seconds, seconds=seconds))
             if acc.is_main_process:
                 if epoch in keep: save_checkpoint(model, out/'epochs'/f'{epoch:04d}.safetensors', arch, **describe(loaders), epoch=epoch)
-                with atomic_write(last) as f:
-                    torch.save(dict(settings=json.dumps(settings), history=json.dumps(history), model=model.state_dict(),
-                                    optimizer=optimizer.state_dict(), scheduler=scheduler.state_dict()), f)
                 save_table(pd.DataFrame(history), out/'history.csv')
+            if epoch == config.epochs or time.monotonic() - written >= save_every_s:
+                save()
+                written = time.monotonic()
     acc.wait_for_everyone()
     acc.unwrap_model(engine, keep_fp32_wrapper=False)
     acc.free_memory()
     return pd.DataFrame(history)
 
 # %% ../nbs/05_training.ipynb #4d0db868
+def teacher_file(p: Profile, seed: int) -> Path:
+    "Where the teacher of a seed is kept: every seed's own, or the first one's."
+    return p.run_dir/f"seed{p.seeds[0] if TrainConfig.model_validate(p.teacher).shared else seed}"/'teacher.safetensors'
+
+
 class Run:
     "The stages of one seed of a profile. Raises `ValueError` on construction for a section that does not fit its schema."
     def __init__(self, p: Profile, seed: int,
@@ -327,6 +406,7 @@ class Run:
                  teacher: Path | None = None                # another run's teacher, taken from there
                 ):
         self.p, self.seed, self.other = p, seed, teacher
+        if teacher is None and TrainConfig.model_validate(p.teacher).shared and seed != p.seeds[0]: self.other = teacher_file(p, seed)
         self.out = out or p.run_dir/f'seed{seed}'
         self.engine = EngineConfig.model_validate(p.engine)
         self.config = {k: TrainConfig.model_validate(getattr(p, k)) for k in ('teacher', 'phase1', 'phase2')}
@@ -347,11 +427,12 @@ class Run:
             provenance = dict(model=self.arch.model_dump(), data=self.data[phase].model_dump(exclude={'root', 'num_workers', 'download', 'eval_batch_size'}),
                               ternary=self.ternary.model_dump() if teacher is not None else None)
             train(model, loaders, config, self.out/name, self.arch, phase=name, seed=self.seed, teacher=teacher, accelerator=self.acc,
-                  compile=self.engine.compile, max_minutes=self.engine.max_minutes, provenance=provenance, **kwargs)
+                  compile=self.engine.compile, save_every_s=self.engine.save_every_s, max_minutes=self.engine.max_minutes, provenance=provenance, **kwargs)
         if teacher is not None: round_leftovers(model)   # what is evaluated is what is deployed
+        elif config.delta: round_delta(model, self.arch)
         result = evaluate(model.to(self.acc.device), loaders.val, teacher, self.acc)
         if self.acc.is_main_process:
-            save_checkpoint(model, self.out/f'{name}.safetensors', self.arch, **describe(loaders), metrics=result, profile=self.p.name, seed=self.seed)
+            save_checkpoint(model, self.out/f'{name}.safetensors', self.arch, teacher is None and config.delta, **describe(loaders), metrics=result, profile=self.p.name, seed=self.seed)
         return result
 
     def teacher(self) -> tuple[nn.Module, dict[str, float]]:
@@ -367,7 +448,7 @@ class Run:
             check_settings(there, here, path)
             result = evaluate(model.to(self.acc.device), loaders.val, accelerator=self.acc)
             if not self.other and self.acc.is_main_process:
-                save_checkpoint(model, self.out/'teacher.safetensors', self.arch, **describe(loaders), metrics=result, profile=self.p.name, seed=self.seed)
+                save_checkpoint(model, self.out/'teacher.safetensors', self.arch, self.config['teacher'].delta, **describe(loaders), metrics=result, profile=self.p.name, seed=self.seed)
             return model, result
         seed_all(self.seed, 'model')
         model = create_model(self.arch)
@@ -415,7 +496,7 @@ def epochs_of(r: Run) -> int:
 
 def epochs_done(out: Path) -> int:
     "Epochs that the run in `out` has finished, read from its histories."
-    return sum(max(len(f.read_text().splitlines()) - 1, 0) for f in out.glob('*/history.csv'))
+    return sum(max(f.read_bytes().count(b'\n') - 1, 0) for f in out.glob('*/history.csv'))
 
 
 class Job(NamedTuple):
@@ -483,13 +564,15 @@ def train_seeds(p: Profile,                              # profile
 
 # %% ../nbs/05_training.ipynb #52d0e5e2
 def parse_set(pairs: list[str]) -> dict[str, Any]:
-    "`['a.b=1', 'c=x']` as `{'a.b': 1, 'c': 'x'}`; values are read as YAML. Raises `ValueError` for an entry without '='."
+    "`['a.b=1', 'c=x']` as `{'a.b': 1, 'c': 'x'}`; values are read as YAML. Raises `ValueError` for an entry without '=', or whose value is not YAML."
     out = {}
     for pair in pairs:
         key, eq, value = pair.partition('=')
-        if not eq: raise ValueError(f"--set {pair!r}: expected key=value, e.g. phase1.epochs=50")
+        if not (eq and key): raise ValueError(f"--set {pair!r}: expected key=value, e.g. phase1.epochs=50")
         try: out[key] = json.loads(value)      # YAML takes 1e-4 for a word
-        except ValueError: out[key] = yaml.safe_load(value)
+        except ValueError:
+            try: out[key] = yaml.safe_load(value)
+            except yaml.YAMLError as e: raise ValueError(f"--set {pair!r}: {' '.join(str(e).split())}") from None
     return out
 
 
@@ -515,6 +598,8 @@ def main(argv: list[str] | None = None) -> int:
         overrides = parse_set(args.set) | engine_overrides(args)
         p = load_profile(args.profile, overrides)
         if args.out and args.seed is None: raise ValueError('--out needs --seed: one folder holds one run')
+        from ftervit.preflight import preflight   # further down: it knows what every part of a run asks
+        preflight(p)
         results = train_seeds(p, overrides, args.profile) if args.seed is None else [Run(p, args.seed, args.out)()]
     except KeyboardInterrupt:
         print('interrupted: the same command goes on from the last finished epoch', file=sys.stderr)
@@ -541,26 +626,50 @@ def _naive_forward(self, x):
     return F.linear(fake_quantize(x, int8_symmetric), w, self.bias if self.bias_used else None)
 
 
-def _step_worker(variant: str, arch: str, batch: int, steps: int) -> None:
-    "Print the median seconds of a training step, and the growth of the process's peak memory over its resting size, in bytes."
+def _peak_bytes(device: torch.device) -> int:
+    "Largest memory so far: of the process, or of the GPU's allocator."
+    if device.type == 'cuda': return torch.cuda.max_memory_allocated(device)
     import resource
-    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
+
+
+def time_step(variant: str,              # fp32, naive or ours
+              arch: dict[str, Any],      # fields of a `ModelConfig`
+              batch: int,
+              steps: int,                # timed ones
+              device: str = 'cpu',
+              bf16: bool = False,        # autocast
+              compile: bool = False,     # the blocks
+              teacher: bool = True       # False: fine-tuning with labels
+             ) -> dict[str, float]:
+    "Median `seconds` of a training step after warming up, and the peak memory beyond the two models, `bytes`."
+    dev = torch.device(device)
     torch.manual_seed(0)
-    config = ModelConfig(name=arch)
-    teacher = create_model(config).eval().requires_grad_(False)
-    student = create_model(config)
-    if variant != 'fp32': student = ternarize(student, inplace=True)
-    if variant == 'naive': QuantLinear.forward = _naive_forward
-    optimizer, _ = make_optimizer(student.train(), TrainConfig(epochs=10), 10)
-    x, times, rest = torch.randn(batch, *teacher.default_cfg['input_size']), [], peak()
-    for _ in range(steps + 1):
-        began = time.perf_counter()
-        with torch.no_grad(): target = teacher(x)
-        training_loss(student(x), None, target, TrainConfig()).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        times.append(time.perf_counter() - began)
-    print(json.dumps(dict(seconds=statistics.median(times[1:]), bytes=peak() - rest)))
+    frozen = create_model(ModelConfig(**arch)).to(dev).eval().requires_grad_(False) if teacher else None
+    model = create_model(ModelConfig(**arch)).to(dev)
+    if variant != 'fp32': model = ternarize(model, inplace=True)
+    own = QuantLinear.forward
+    optimizer, _ = make_optimizer(model.train(), TrainConfig(epochs=10), 10)
+    x, y = torch.randn(batch, *model.patch_embed.proj.weight.shape[1:2], *model.patch_embed.img_size, device=dev), torch.zeros(batch, dtype=torch.int64, device=dev)
+    times, rest = [], _peak_bytes(dev)
+    try:
+        if variant == 'naive': QuantLinear.forward = _naive_forward
+        with ExitStack() as stack:
+            for m in (model, frozen) if compile else ():
+                if m is not None: stack.enter_context(compiled_blocks(m, batch))
+            for _ in range(steps + 3 if dev.type == 'cuda' else steps + 1):
+                if dev.type == 'cuda': torch.cuda.synchronize()
+                began = time.perf_counter()
+                with torch.autocast(dev.type, torch.bfloat16, enabled=bf16):
+                    with torch.no_grad(): target = frozen(x) if teacher else None
+                    logits = model(x)
+                training_loss(logits, y, target, TrainConfig()).backward()
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                if dev.type == 'cuda': torch.cuda.synchronize()
+                times.append(time.perf_counter() - began)
+    finally: QuantLinear.forward = own
+    return dict(seconds=statistics.median(times[-steps:]), bytes=_peak_bytes(dev) - rest)
 
 
 def benchmark_step(arch: str = 'deit_tiny_patch16_224',   # timm model
@@ -571,7 +680,7 @@ def benchmark_step(arch: str = 'deit_tiny_patch16_224',   # timm model
     "Seconds and peak bytes of a distillation step per variant (medians over rounds, with the range of times), and their ratios to FP32."
     rows = {v: [] for v in STEP_VARIANTS}
     for _, v in tqdm([(r, v) for r in range(rounds) for v in STEP_VARIANTS], desc='training step', leave=False):
-        code = f'from ftervit.training import _step_worker; _step_worker({v!r}, {arch!r}, {batch}, {steps})'
+        code = f'import json; from ftervit.training import time_step; print(json.dumps(time_step({v!r}, dict(name={arch!r}), {batch}, {steps})))'
         rows[v].append(json.loads(subprocess.run([sys.executable, '-c', code], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]))
     med = {v: {k: statistics.median(r[k] for r in rs) for k in ('seconds', 'bytes')} for v, rs in rows.items()}
     return pd.DataFrame([dict(variant=v, step_s=m['seconds'], step_s_min=min(r['seconds'] for r in rows[v]), step_s_max=max(r['seconds'] for r in rows[v]),
