@@ -639,4 +639,4 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 # %% ../nbs/10_reproduce.ipynb #65b874fb
-if __name__ == '__main__' and 'ipykernel' not in sys.modules: sys.exit(main())
+if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())   # not in a notebook

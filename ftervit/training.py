@@ -684,7 +684,7 @@ def benchmark_step(arch: str = 'deit_tiny_patch16_224',   # timm model
         rows[v].append(json.loads(subprocess.run([sys.executable, '-c', code], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]))
     med = {v: {k: statistics.median(r[k] for r in rs) for k in ('seconds', 'bytes')} for v, rs in rows.items()}
     return pd.DataFrame([dict(variant=v, step_s=m['seconds'], step_s_min=min(r['seconds'] for r in rows[v]), step_s_max=max(r['seconds'] for r in rows[v]),
-                              time_ratio=m['seconds']/med['fp32']['seconds'], peak_mb=m['bytes']/1e6, memory_ratio=m['bytes']/med['fp32']['bytes'])
+                              time_ratio=m['seconds']/med['fp32']['seconds'], peak_mb=m['bytes']/1e6, memory_ratio=m['bytes']/(med['fp32']['bytes'] or math.nan))
                          for v, m in med.items()])
 
 # %% ../nbs/05_training.ipynb #eadcda4a
