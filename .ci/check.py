@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Timer
@@ -35,14 +36,19 @@ COMMANDS = [
 ]
 
 
+started: list[subprocess.Popen] = []
+
+
 class Skipped(Exception):
     "The check needs something that this machine lacks."
 
 
 def start(command: str, cwd: Path, out) -> subprocess.Popen:
     "`command` as a group of processes of its own, all that it says going to `out`."
-    return subprocess.Popen(command.split(), cwd=cwd, env=ENV, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                            start_new_session=True, text=True, errors="replace")
+    process = subprocess.Popen(command.split(), cwd=cwd, env=ENV, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                               start_new_session=True, text=True, errors="replace")
+    started.append(process)
+    return process
 
 
 def stop(process: subprocess.Popen) -> None:
@@ -158,11 +164,19 @@ def main() -> int:
         parser.error(f"no check is named like {', '.join(args.names)}; --list shows all")
     if args.list:
         return print("\n".join(chosen)) or 0
-    try:
-        for name, check in chosen.items():
-            run(name, check, counts)
-    except KeyboardInterrupt:
-        return 130
+    last = chosen.pop("the working tree is unchanged", None)
+    with ThreadPoolExecutor(2) as pool:  # the engine's checks fill what waiting notebooks leave of the cores
+        jobs = [pool.submit(run, name, check, counts) for name, check in chosen.items()]
+        try:
+            for job in jobs:
+                job.result()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in started:
+                stop(process)
+            return 130
+    if last is not None:
+        run("the working tree is unchanged", last, counts)
     print(f"{counts['passed']} passed, {counts['failed']} failed" + (f", {counts['skipped']} skipped" if counts["skipped"] else ""))
     return int(counts["failed"] > 0)
 

@@ -111,6 +111,7 @@ def architecture(model: nn.Module) -> Architecture:
     _need(model.global_pool == 'token' and model.cls_token is not None, f"it pools by {model.global_pool!r}, not by the class token")
     _need(not model.dynamic_img_size, 'its image size is dynamic')
     for n in ('norm_pre', 'fc_norm', 'patch_drop'): _need(isinstance(getattr(model, n), nn.Identity), f"it has a layer {n}")
+    _need(model.num_classes > 0, 'it has no classes (num_classes is 0), only features')
     _check_layers(model)
     for i, b in enumerate(model.blocks):
         _need(type(b) is Block and type(b.attn) is Attention and type(b.mlp.act).__name__ == 'GELU' and getattr(b.mlp.act, 'approximate', 'none') == 'none',
@@ -230,6 +231,7 @@ def save_gguf(model: nn.Module,                          # fully ternary student
     """
     a = architecture(model)
     check_complete(model)
+    if odd := [c for c in class_names or [] if not isinstance(c, str)]: raise ValueError(f"class {odd[0]!r} is a {type(odd[0]).__name__}, not text: give str({odd[0]!r})")
     if class_names is not None and len(class_names) != a.num_classes: raise ValueError(f"{len(class_names)} class names for {a.num_classes} classes")
     pre = _preprocessing(a, preprocessing or resolve_model_data_config(model) | {'input_size': (a.in_channels, a.image_size, a.image_size)})
     tensors = {n: t.view(np.int8) if t.dtype == np.uint8 else t for n, t in (model_tensors(model, packing) | (golden or {})).items()}
