@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import timm
 import torch
 from pydantic import ValidationError
 from torch import nn
@@ -22,10 +23,11 @@ from .models import ModelConfig, TernaryConfig, create_model, load_checkpoint, r
 from .profiles import Config, Profile, project_root
 from .rollout import rollout_maps
 from .sensitivity import AnalysisConfig
-from .training import EngineConfig, TrainConfig, check_settings, make_optimizer, training_loss
+from .training import EngineConfig, Taps, TrainConfig, check_settings, make_optimizer, training_loss
 
 # %% auto #0
-__all__ = ['PHASES', 'SECTIONS', 'read_sections', 'try_training', 'try_data', 'try_model', 'impossible_notebooks', 'preflight']
+__all__ = ['PHASES', 'SECTIONS', 'read_sections', 'try_training', 'try_data', 'try_model', 'impossible_notebooks', 'preflight',
+           'support']
 
 # %% ../nbs/09a_preflight.ipynb #09af0006
 PHASES = ('teacher', 'phase1', 'phase2')
@@ -82,6 +84,7 @@ def try_model(s: dict[str, Config], teacher: nn.Module, size: tuple[int, int, in
     for k in PHASES:
         if s[k].patch_drop and not hasattr(teacher, 'patch_drop'):
             raise ValueError(f"{k}.patch_drop {s[k].patch_drop}: {s['model'].name} cannot do without some of its patches; set it to 0")
+        if s[k].feature_weight: _try(f'{k}.feature_weight {s[k].feature_weight:g}', lambda: Taps(teacher).close())
     x, what = torch.zeros(2, *size), f"model.name {s['model'].name!r} with model.kwargs {s['model'].kwargs}"
     target = _try(f'{what}, images of {size}', lambda: teacher.eval()(x)).detach()
     if target.shape != (2, teacher.num_classes): raise ValueError(f"{what}: expected logits (2, {teacher.num_classes}), it gives {tuple(target.shape)}")
@@ -123,3 +126,17 @@ def preflight(p: Profile,
         loaders = try_data(s, teacher)
         student = try_model(s, teacher, loaders.input_size)
         with torch.no_grad(): return impossible_notebooks(teacher, student, torch.zeros(2, *loaders.input_size))
+
+# %% ../nbs/09a_preflight.ipynb #057e02cf
+def support(name: str   # of timm
+           ) -> dict[str, str]:
+    "Family of a timm model, and for each thing that may be done with it the reason why not, '' where it can; on the meta device."
+    def why(action: Callable[[], Any]) -> str:
+        try: action()
+        except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as e: return ' '.join(str(e).split()).removeprefix('the engine cannot run this model: ')
+        return ''
+    with torch.device('meta'), torch.no_grad():
+        m = timm.create_model(name, num_classes=10).eval()
+        x = torch.zeros(2, *m.pretrained_cfg['input_size'])
+        return dict(model=name, family=type(m).__name__, ternarized=why(lambda: ternarize(m)), analysed=why(lambda: (m.patch_embed.proj, attention_extractor(m), block_features(m, x))),
+                    rolled_out=why(lambda: rollout_maps(m)(x)), engine=why(lambda: architecture(ternarize(m))))
