@@ -90,6 +90,7 @@ def experiment_cells(p: Profile) -> dict[str, Cell]:
         Cell('init-scratch', 'from scratch', ('init',), {'phase1.init': 'scratch'}),
         Cell('init-int8', 'from 8-bit training', ('init',), {'phase1.int8_epochs': first(1/6)}),
         Cell('phase1-only', 'phase 1 for all epochs', ('phases',), {'phase1.epochs': one + two, 'phase2.epochs': 0}),
+        *(Cell(f'phase1-{e + two}', f'phase 1 for {e + two} epochs', ('phases',), {'phase1.epochs': e + two, 'phase2.epochs': 0}) for e in sorted(p.restarts) if e < one),
         *(Cell(f'tervit-{a}-{b}', f'TerViT, patch {a}, head {b} bits', ('first-last',),
                tervit(**{k: _bits(v) for k, v in (('patch_embed', a), ('head', b)) if v != 8})) for a, b in ((32, 32), (8, 32), (32, 8), (2, 2))),
         *(Cell(f'tervit-split-{n}', f'TerViT, {n*50}/{300 - n*50} epochs', ('progressive',), tervit(n/6)) for n in (2, 3, 4)),
@@ -127,7 +128,7 @@ def cell_profile(p: Profile, cell: Cell) -> Profile:
 @lru_cache(maxsize=8)
 def _impossible(profile: str) -> dict[str, str]:
     p, out = Profile.model_validate_json(profile), {}
-    with torch.device('meta'): model = create_model(ModelConfig.model_validate(p.model | {'pretrained': False}))   # shapes only
+    with torch.device('meta'): model = create_model(ModelConfig.model_validate(p.model | {'pretrained': False, 'weights': None}))   # shapes only
     for c in experiment_cells(p).values():
         try: ternarize(model, TernaryConfig.model_validate(cell_profile(p, c).ternary))
         except (TypeError, ValueError) as e: out[c.name] = ' '.join(str(e).split())
@@ -407,7 +408,8 @@ def paper_claims(p: Profile) -> list[Claim]:
     "What the paper, and TerViT's, say about their ingredients."
     target = GridConfig.model_validate(p.experiments).target_gap_pp
     ours, theirs, aim, question = 'FTerViT', 'TerViT', 'target of this project', 'question of this project'
-    restarts = sorted(e for e in p.restarts if e < TrainConfig.model_validate(p.phase1).epochs)
+    one, two = (TrainConfig.model_validate(x).epochs for x in (p.phase1, p.phase2))
+    restarts = sorted(e for e in p.restarts if e < one)
     return [
         Claim(f'the fully ternary student is at most {target:g} pp below its FP32 teacher', aim, 'ftervit', 'fp32', -target),
         Claim('fully ternary, FTerViT is ahead of TWN', question, 'ftervit', 'twn-full'),
@@ -418,7 +420,11 @@ def paper_claims(p: Profile) -> list[Claim]:
         Claim('37 % of the ternary weights are zero (within 3 pp, our tolerance)', ours, 'ftervit', '37', 3.0, 'zeros_percent'),
         Claim('phase 2 lifts the student', ours, 'ftervit', 'ftervit: phase1'),
         Claim('phase 2 lifts the student by 3 pp or more', ours, 'ftervit', 'ftervit: phase1', 3.0),
-        Claim('phase 2 is better than as many epochs more of phase 1', ours, 'ftervit', 'phase1-only'),
+        Claim('phase 2 from the end of phase 1 is better than one annealed schedule of the same length', ours, 'ftervit', 'phase1-only'),
+        *(Claim(f'phase 2 from the middle of the cosine, epoch {e}, is better than as many epochs more of it', question, f'ftervit: phase2 from {e}', f'ftervit: phase1 at {e + two}')
+          for e in restarts if e + two in restarts),
+        *(Claim(f'phase 2 from the middle of the cosine, epoch {e}, is better than one annealed schedule of the same length', question, f'ftervit: phase2 from {e}', f'phase1-{e + two}')
+          for e in restarts),
         *(Claim(f'phase 2 from the end of phase 1 is better than from epoch {e}', ours, 'ftervit', f'ftervit: phase2 from {e}') for e in restarts),
         Claim('KL alone is better than cross-entropy', ours, 'ftervit', 'loss-ce'),
         Claim('KL alone is better than KL + cross-entropy', ours, 'ftervit', 'loss-kl-ce'),
