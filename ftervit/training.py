@@ -55,7 +55,7 @@ class TrainConfig(Config):
     feature_weight: float = Field(0.0, ge=0)        # weight of the distance to the teacher's block outputs; the paper's is 0
     label_smoothing: float = Field(0.0, ge=0, lt=1) # teacher training; unstated
     init: Literal['teacher', 'scratch'] = 'teacher' # phase 1: the student's initial weights; unstated
-    int8_epochs: int = Field(0, ge=0)               # phase 1: so many of the epochs come first with 8-bit weights (TerViT, section 7)
+    int8_epochs: int = Field(0, ge=0)               # phase 1: so many of the epochs come first with 8-bit weights (TerViT, arXiv 2201.08050: progressive training)
     patch_drop: float = Field(0.0, ge=0, lt=1)      # share of an image's patches, drawn anew each time, that the model does not see in the first patch_drop_epochs
     patch_drop_epochs: int = Field(0, ge=0)
     shared: bool = False                            # teacher: the first seed's, for all seeds
@@ -84,7 +84,7 @@ def distillation_loss(student: Tensor,            # logits (B, C)
                       teacher: Tensor,            # logits (B, C)
                       temperature: float = 1.0
                      ) -> Tensor:
-    "Mean over the batch of T^2 KL(softmax(teacher/T) || softmax(student/T)), in nats, FP32 (section 4)."
+    "Mean over the batch of T^2 KL(softmax(teacher/T) || softmax(student/T)), in nats, FP32 (FTerViT, arXiv 2605.21171: training)."
     s, t = (F.log_softmax(x.float()/temperature, -1) for x in (student, teacher))
     return temperature**2 * F.kl_div(s, t, reduction='batchmean', log_target=True)
 
