@@ -204,7 +204,7 @@ def published_fidelity(zero_percent: float | None = None,                    # s
                        patch: tuple[float, float] | None = None,             # cosine of the patch embedding features: mean, deviation
                        norms: dict[str, tuple[float, float]] | None = None   # of the LayerNorms' 'shift' and 'scale'
                       ) -> pd.DataFrame:
-    "The published numbers on fidelity (section 5) beside ours: quantity, published, ours (None: not measured)."
+    "The published numbers on fidelity (FTerViT, arXiv 2605.21171: fidelity; in `data/paper/fidelity.csv`) beside ours: quantity, published, ours (None: not measured)."
     paper = paper_table('fidelity').set_index('component')
     say = lambda v: None if v is None else 'undefined: all are zero' if np.isnan(v[0]) else '{:.2f} ± {:.2f}'.format(*v)
     shift, norms = paper.loc['LayerNorm shift'], norms or {}

@@ -19,12 +19,15 @@ from torch.autograd.function import once_differentiable
 from .quantizers import EPS, Affine, Granularity, Quantized, TernaryMethod, fake_quantize, int8_asymmetric, int8_symmetric, ternary
 
 # %% auto #0
-__all__ = ['ActMethod', 'WeightMethod', 'ForwardMode', 'QUANT_ATTENTION', 'CalibrationMethod', 'int_matmul',
+__all__ = ['INT8_CPU', 'ActMethod', 'WeightMethod', 'ForwardMode', 'QUANT_ATTENTION', 'CalibrationMethod', 'int_matmul',
            'quantize_activation', 'ActQuant', 'quantize_weight', 'QuantLayer', 'set_mode', 'QuantLinear',
            'TernaryBitLinear', 'QuantConv2d', 'TernaryBitConv2d', 'QuantLayerNorm', 'QuantRmsNorm', 'TernaryLayerNorm',
            'quantized_matmul', 'QuantAttention', 'QuantWindowAttention', 'calibrate']
 
 # %% ../nbs/01_layers.ipynb #5a3fa274
+INT8_CPU = torch.cpu.get_capabilities().get('avx512_vnni', False)   # else `torch._int_mm` is a plain loop
+
+
 def _matmul_in_slices(a: Tensor, b: Tensor) -> Tensor:
     "`int_matmul` for any device: FP32 products, whatever autocast would prefer."
     with torch.autocast(a.device.type, enabled=False):
@@ -35,8 +38,8 @@ def int_matmul(a: Tensor,   # int8 (M, K)
                b: Tensor    # int8 (N, K)
               ) -> Tensor:
     "`a @ b.T` with exact int32 accumulation, int32 (M, N)."
-    if a.device.type == 'cpu' or (a.device.type == 'cuda' and a.shape[0] > 16 and a.shape[1] % 8 == 0 and b.shape[0] % 8 == 0):
-        return torch._int_mm(a, b.t())
+    fits = a.shape[0] > 16 and a.shape[1] % 8 == 0 and b.shape[0] % 8 == 0   # what a GPU asks for
+    if INT8_CPU if a.device.type == 'cpu' else a.device.type == 'cuda' and fits: return torch._int_mm(a, b.t())
     return _matmul_in_slices(a, b)
 
 # %% ../nbs/01_layers.ipynb #1c399dd1

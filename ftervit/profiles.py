@@ -260,10 +260,11 @@ def set_switches(wanted: dict[str, Any]) -> None:
 
 def isolate(shell: Any = None   # None: the one that runs this notebook, if any does
            ) -> None:
-    "In a test of nbdev's, let what this notebook switches hold within its own cells only."
+    "In a test of nbdev's, let what this notebook switches hold within its own cells only; they run on one thread, as others run beside them."
     from IPython import get_ipython
     if not os.environ.get(TEST_ENV) or (shell := shell or get_ipython()) is None: return
-    outside = inside = switches()
+    outside = switches()
+    inside = outside | {'threads': 1, 'environment': {'OMP_NUM_THREADS': '1'} | outside['environment']}   # an environment that says more is heard
     def enter(info: Any) -> None:
         nonlocal outside
         outside = switches()

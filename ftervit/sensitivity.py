@@ -217,7 +217,7 @@ def rank_correlations(layers: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 # %% ../nbs/04_sensitivity.ipynb #f756e87d
 def claims(parts: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
-    "The paper's three claims about Taylor importance (section 3), with what was measured and whether they hold."
+    "The paper's three claims about Taylor importance (FTerViT, arXiv 2605.21171: layer importance; in `data/paper/sensitivity.csv`), with what was measured and whether they hold."
     c, first = parts.set_index('component'), layers.loc[layers.layer.str.startswith('patch_embed'), 'taylor'].max()
     ln, head = c.loc['LayerNorm'], c.loc['head']
     rank = int((layers.taylor > first).sum()) + 1

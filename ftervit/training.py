@@ -5,8 +5,9 @@
 # %% ../nbs/05_training.ipynb #e7284916
 from __future__ import annotations
 
-import argparse, copy, json, math, os, pickle, statistics, subprocess, sys, time
+import argparse, copy, gc, importlib, json, math, multiprocessing, os, pickle, statistics, subprocess, sys, tempfile, time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -34,7 +35,7 @@ __all__ = ['EXIT_TIME_UP', 'STEP_VARIANTS', 'TrainConfig', 'EngineConfig', 'dist
            'training_loss', 'make_optimizer', 'evaluation_mode', 'training_mode', 'evaluate', 'make_accelerator',
            'check_settings', 'TimeUp', 'minutes_left', 'describe', 'compiled_blocks', 'train', 'teacher_file', 'Run',
            'sizes', 'epochs_of', 'epochs_done', 'Job', 'as_options', 'cpu_slots', 'run_jobs', 'train_seeds',
-           'parse_set', 'engine_overrides', 'main', 'time_step', 'benchmark_step']
+           'parse_set', 'engine_overrides', 'main', 'forking', 'Apart', 'time_step', 'benchmark_step']
 
 # %% ../nbs/05_training.ipynb #ff146f5a
 class TrainConfig(Config):
@@ -54,7 +55,7 @@ class TrainConfig(Config):
     feature_weight: float = Field(0.0, ge=0)        # weight of the distance to the teacher's block outputs; the paper's is 0
     label_smoothing: float = Field(0.0, ge=0, lt=1) # teacher training; unstated
     init: Literal['teacher', 'scratch'] = 'teacher' # phase 1: the student's initial weights; unstated
-    int8_epochs: int = Field(0, ge=0)               # phase 1: so many of the epochs come first with 8-bit weights (TerViT, section 7)
+    int8_epochs: int = Field(0, ge=0)               # phase 1: so many of the epochs come first with 8-bit weights (TerViT, arXiv 2201.08050: progressive training)
     patch_drop: float = Field(0.0, ge=0, lt=1)      # share of an image's patches, drawn anew each time, that the model does not see in the first patch_drop_epochs
     patch_drop_epochs: int = Field(0, ge=0)
     shared: bool = False                            # teacher: the first seed's, for all seeds
@@ -83,7 +84,7 @@ def distillation_loss(student: Tensor,            # logits (B, C)
                       teacher: Tensor,            # logits (B, C)
                       temperature: float = 1.0
                      ) -> Tensor:
-    "Mean over the batch of T^2 KL(softmax(teacher/T) || softmax(student/T)), in nats, FP32 (section 4)."
+    "Mean over the batch of T^2 KL(softmax(teacher/T) || softmax(student/T)), in nats, FP32 (FTerViT, arXiv 2605.21171: training)."
     s, t = (F.log_softmax(x.float()/temperature, -1) for x in (student, teacher))
     return temperature**2 * F.kl_div(s, t, reduction='batchmean', log_target=True)
 
@@ -615,6 +616,47 @@ def main(argv: list[str] | None = None) -> int:
             print(f"seed {r['seed']}: " + ', '.join(f"{k} {r[k]['top1_percent']:.2f} %" for k in ('teacher', 'untrained', 'phase1', 'phase2')))
     return 0
 
+# %% ../nbs/05_training.ipynb #7820bc04
+def forking() -> multiprocessing.context.BaseContext:
+    "Starts processes that are forked from one which has imported the package and done nothing else: as good as new, without the seconds of importing."
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['ftervit.preflight', 'sklearn.datasets'])
+    return context
+
+
+def _by_name(name: str) -> Callable[..., Any]:
+    "A function of this module, which a process forked from another can find even if we are a notebook."
+    return getattr(importlib.import_module('ftervit.training'), name)
+
+
+def _command(module: str, arguments: list[str], env: dict[str, str], log: str) -> None:
+    "Ends this process as the command does; what it says goes to the file `log`."
+    with open(log, 'a') as f:
+        for fd in (1, 2): os.dup2(f.fileno(), fd)
+    os.environ.update(env)
+    torch.set_num_threads(1)
+    gc.freeze()   # what was imported stays: no need to look through it after each phase
+    sys.exit(importlib.import_module(module).main(arguments))
+
+
+class Apart:
+    "`python -m module arguments`, on one thread, in processes of `forking`, told `env` and, if there are several, what `torchrun` tells them."
+    def __init__(self, module: str, *arguments: str, processes: int = 1, **env: str):
+        self.log, ranks = tempfile.NamedTemporaryFile('r', errors='replace'), [{}]
+        if processes > 1:
+            self.store = torch.distributed.TCPStore('localhost', 0, is_master=True, wait_for_workers=False)
+            where = dict(MASTER_ADDR='localhost', MASTER_PORT=str(self.store.port), WORLD_SIZE=str(processes), LOCAL_WORLD_SIZE=str(processes), TORCHELASTIC_USE_AGENT_STORE='True')
+            ranks = [where | dict(RANK=str(i), LOCAL_RANK=str(i)) for i in range(processes)]
+        self.processes = [forking().Process(target=_by_name('_command'), args=(module, list(arguments), env | r, self.log.name)) for r in ranks]
+        for p in self.processes: p.start()
+
+    def end(self, code: int = 0) -> str:
+        "What it said, when it has ended. Raises `AssertionError` with that for another exit code than `code`."
+        for p in self.processes: p.join()
+        said, codes = self.log.read(), [p.exitcode for p in self.processes]
+        assert set(codes) == {code}, f"exit codes {codes}: {said[-3000:]}"
+        return said
+
 # %% ../nbs/05_training.ipynb #380d5cd7
 STEP_VARIANTS = ('fp32', 'naive', 'ours')
 
@@ -680,8 +722,7 @@ def benchmark_step(arch: str = 'deit_tiny_patch16_224',   # timm model
     "Seconds and peak bytes of a distillation step per variant (medians over rounds, with the range of times), and their ratios to FP32."
     rows = {v: [] for v in STEP_VARIANTS}
     for _, v in tqdm([(r, v) for r in range(rounds) for v in STEP_VARIANTS], desc='training step', leave=False):
-        code = f'import json; from ftervit.training import time_step; print(json.dumps(time_step({v!r}, dict(name={arch!r}), {batch}, {steps})))'
-        rows[v].append(json.loads(subprocess.run([sys.executable, '-c', code], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]))
+        with ProcessPoolExecutor(1, mp_context=forking()) as fresh: rows[v].append(fresh.submit(_by_name('time_step'), v, dict(name=arch), batch, steps).result())
     med = {v: {k: statistics.median(r[k] for r in rs) for k in ('seconds', 'bytes')} for v, rs in rows.items()}
     return pd.DataFrame([dict(variant=v, step_s=m['seconds'], step_s_min=min(r['seconds'] for r in rows[v]), step_s_max=max(r['seconds'] for r in rows[v]),
                               time_ratio=m['seconds']/med['fp32']['seconds'], peak_mb=m['bytes']/1e6, memory_ratio=m['bytes']/(med['fp32']['bytes'] or math.nan))
