@@ -29,7 +29,7 @@ ENV = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "FTERVIT_PROF
 
 # Checks that are one command each, run in the repository's root: name, command, executables without which it is skipped
 COMMANDS = [
-    ("README.md is what index.ipynb gives", "python -m ftervit.reproduce --readme --check", ""),
+    ("README.md and RESULTS.md are what their notebooks give", "python -m ftervit.reproduce --readme --check", ""),
     ("what is recorded is of one run", "python -m ftervit.reproduce --records", ""),
     ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", f"make -j{CORES} -C firmware check", "make gcc"),
     ("engine: same bits in the Xtensa emulator", "make -C firmware emulate", "make gcc dpkg xtensa-lx106-elf-gcc qemu-system-xtensa"),

@@ -37,12 +37,12 @@ from .sensitivity import published_shares
 from .training import parse_set
 
 # %% auto #0
-__all__ = ['LAST', 'TRAIN', 'INPUTS', 'SECTIONS', 'STAGES', 'NOT_MEASURED', 'CLASSES', 'TABLES', 'notebook_paths',
+__all__ = ['LAST', 'TRAIN', 'INPUTS', 'SECTIONS', 'STAGES', 'NOT_MEASURED', 'CLASSES', 'TABLES', 'PAGES', 'notebook_paths',
            'describe_notebook', 'models_dir', 'made_from', 'source_hash', 'is_current', 'NotebookFailed',
            'run_notebook', 'reproduce', 'load_results', 'summarise', 'results_table', 'markdown_table', 'show_results',
            'is_published_setting', 'published_table', 'show_published', 'analyses_table', 'show_methods',
            'show_ablations', 'show_claims', 'restarts_table', 'record_results', 'find_results', 'stale_records',
-           'published_points', 'plot_accuracy_size', 'to_readme', 'readme_text', 'write_readme', 'notebook_index',
+           'published_points', 'plot_accuracy_size', 'to_readme', 'page_text', 'write_readme', 'notebook_index',
            'publish_models', 'publish', 'main']
 
 # %% ../nbs/10_reproduce.ipynb #b9cc0b46
@@ -498,35 +498,42 @@ def to_readme(nb: Any) -> str:
             c.outputs = [o for o in c.outputs if o.get('name') != 'stderr']
         cells.append(c)
     body, resources = MarkdownExporter().from_notebook_node(nbformat.v4.new_notebook(cells=cells, metadata=nb.metadata))
-    if resources.get('outputs'): raise ValueError(f"index.ipynb makes pictures ({', '.join(resources['outputs'])}): link to figures/ instead")
+    if resources.get('outputs'): raise ValueError(f"a page's notebook makes pictures ({', '.join(resources['outputs'])}): link to figures/ instead")
     link = lambda m: m[0] if re.match(r'[a-z]+:|#|/', m[2]) else m[1] + posixpath.normpath(posixpath.join('nbs', m[2])) + m[3]
     blocks = re.split(r'(^```.*?^```$)', body, flags=re.M | re.S)   # code is left alone
     body = ''.join(b if b.startswith('```') else re.sub(r'(\]\()([^)\s]+)(\))', link, b) for b in blocks)
     return re.sub(r'\n{3,}', '\n\n', re.sub(r'[ \t]+$', '', body, flags=re.M)).strip() + '\n'
 
 
-def readme_text() -> str:
-    "What README.md should be: `index.ipynb`, executed. Raises `NotebookFailed` if it cannot be, `FileNotFoundError` for a relative link to nothing."
-    source = project_root()/'nbs'/'index.ipynb'
+PAGES = {'README.md': 'index', 'RESULTS.md': 'results'}   # page -> its notebook
+
+
+def page_text(notebook: str = 'index') -> str:
+    "What a page should be: its notebook, executed. Raises `NotebookFailed` if it cannot be, `FileNotFoundError` for a relative link to nothing."
+    source = project_root()/'nbs'/f'{notebook}.ipynb'
     with tempfile.TemporaryDirectory() as d, mock.patch.dict(os.environ):
         os.environ[PROFILE_ENV] = ''   # it shows every profile as it is, also while the tests run
-        run_notebook(source, Path(d)/'index.ipynb', {})
-        text = to_readme(nbformat.read(Path(d)/'index.ipynb', as_version=4))
+        run_notebook(source, Path(d)/source.name, {})
+        text = to_readme(nbformat.read(Path(d)/source.name, as_version=4))
     targets = {t.split('#')[0] for t in re.findall(r'\]\(([^)\s]+)\)', text) if not re.match(r'[a-z]+:|#', t)}
     if missing := sorted(t for t in targets if not (project_root()/t).exists()):
-        raise FileNotFoundError(f"index.ipynb links to {', '.join(missing)}, which do not exist")
+        raise FileNotFoundError(f"{source.name} links to {', '.join(missing)}, which do not exist")
     return text
 
 
 def write_readme(check: bool = False   # only compare
                 ) -> bool:
-    "Whether README.md was what `index.ipynb` gives; unless `check`, it is afterwards. Prints the difference."
-    path, new = project_root()/'README.md', readme_text()
-    old = path.read_text(encoding='utf-8') if path.is_file() else ''
-    if check: sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), 'README.md', 'index.ipynb'))
-    elif old != new:
-        with atomic_write(path, 'w') as f: f.write(new)
-    return old == new
+    "Whether all pages were what their notebooks give; unless `check`, they are afterwards. Prints the differences."
+    same = True
+    for page, notebook in PAGES.items():
+        path = project_root()/page
+        if not (path.parent/'nbs'/f'{notebook}.ipynb').is_file(): continue
+        new, old = page_text(notebook), path.read_text(encoding='utf-8') if path.is_file() else ''
+        if check: sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), page, f'{notebook}.ipynb'))
+        elif old != new:
+            with atomic_write(path, 'w') as f: f.write(new)
+        same &= old == new
+    return same
 
 # %% ../nbs/10_reproduce.ipynb #402bdf93
 def notebook_index(profile: str = DEFAULT_PROFILE) -> str:
@@ -609,8 +616,8 @@ def main(argv: list[str] | None = None) -> int:
     a.add_argument('--list', action='store_true', help='list the notebooks and whether their results are up to date; run nothing')
     a.add_argument('--publish', nargs='?', const='all', choices=('all', 'models'), help='run nothing; carry the outputs of the finished run into nbs/ and its models into data/models; or its models alone')
     a.add_argument('--records', action='store_true', help='only check that what is recorded is of one run: exit 1 naming what is older than its models or settings')
-    a.add_argument('--readme', action='store_true', help='only write README.md from nbs/index.ipynb')
-    a.add_argument('--check', action='store_true', help='with --readme: write nothing, exit 1 if README.md differs')
+    a.add_argument('--readme', action='store_true', help='only write README.md and RESULTS.md, from nbs/index.ipynb and nbs/results.ipynb')
+    a.add_argument('--check', action='store_true', help='with --readme: write nothing, exit 1 if a page differs')
     args = a.parse_args(argv)
     if args.check and not args.readme: a.error('--check goes with --readme')
     try:
