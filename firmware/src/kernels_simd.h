@@ -7,6 +7,9 @@
  *   the functions below whose names begin with vf_ and vi_, and
  *   accumulate(n, acc, tile, x, stride, blocks)   acc[t][v] += codes of the tile . x[t], n tokens (a constant after inlining)
  *   peak(rounds)             the widest product, on registers alone
+ *   X_BYTES, CODE_WORDS      optional: bytes of an activation as pack_blocks writes it (1); words that expand_tile makes of each
+ *                            word of a tile, once for all tokens, before `accumulate` sees it (1: there is no expand_tile)
+ *   CHAINS                   optional: a header with FN(scores), FN(weighted) and FN(chains_fit), where fused products are dear
  *
  * Float operations keep the order that math32.h states, so every width gives the same bits. */
 #include "math32.h"
@@ -18,6 +21,10 @@
 #define FN(name) JOIN(name, KERNELS)
 #define TEXT_(a) #a
 #define TEXT(a) TEXT_(a)
+#ifndef CODE_WORDS
+#define X_BYTES 1
+#define CODE_WORDS 1
+#endif
 enum { WIDE = FTV_LANES / LANES, ROWS = VECTORS * LANES, BLOCK = 16, QUERIES = 2 * LANES };
 _Static_assert(FTV_LANES % LANES == 0, "vectors must divide the virtual lanes");
 
@@ -272,7 +279,7 @@ static void FN(pack_tile)(uint32_t *tile, uint32_t *words, const ftv_matrix *w, 
  * time, whose sums are added up together. */
 static void FN(pack_tokens)(int8_t *packed, int32_t *minus_sum, const int8_t *x, size_t x_stride, int cols, int tokens) {
     const int whole = cols / BLOCK, rest = cols % BLOCK;
-    const size_t stride = FN(blocks)(cols) * BLOCK;
+    const size_t stride = FN(blocks)(cols) * BLOCK * X_BYTES;
     for (int t = 0; t < tokens; t += 4) {
         vi sums[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)};
         for (int i = 0; i < 4 && t + i < tokens; i++, x += x_stride, packed += stride) {
@@ -280,7 +287,7 @@ static void FN(pack_tokens)(int8_t *packed, int32_t *minus_sum, const int8_t *x,
             if (rest) {
                 int8_t last[BLOCK] = {0};
                 memcpy(last, x + whole * BLOCK, (size_t)rest);
-                sums[i] = pack_blocks(packed + whole * BLOCK, last, 1, sums[i]);
+                sums[i] = pack_blocks(packed + whole * BLOCK * X_BYTES, last, 1, sums[i]);
             }
         }
         int32_t four[4];
@@ -348,7 +355,8 @@ TILES(BIASED)
 
 static size_t FN(matmul_scratch)(int cols, int chunk) {
     const size_t blocks = FN(blocks)(cols), words = (blocks + LANES - 1) / LANES * LANES + LANES;
-    return 64 + blocks * ROWS * 4 + LANES * words * 4 + blocks * BLOCK * (size_t)chunk + 4 * (size_t)chunk;
+    return 64 + blocks * ROWS * 4 * (CODE_WORDS > 1 ? CODE_WORDS + 1 : 1) + LANES * words * 4 +
+           blocks * BLOCK * X_BYTES * (size_t)chunk + 4 * (size_t)chunk;
 }
 
 static void FN(products)(const int kind, float *out, size_t out_stride, const int8_t *x, size_t x_stride, const float *x_scale,
@@ -356,9 +364,10 @@ static void FN(products)(const int kind, float *out, size_t out_stride, const in
     static void (*const tiles[][TOKENS])(const uint32_t *, const int8_t *, size_t, int, const int32_t *, const FN(target) *) = {
         NAMES(SUMS), NAMES(SCALED), NAMES(BIASED)};
     const int blocks = (int)FN(blocks)(w->cols);
-    const size_t stride = (size_t)blocks * BLOCK, words = ((size_t)blocks + LANES - 1) / LANES * LANES + LANES;
+    const size_t stride = (size_t)blocks * BLOCK * X_BYTES, words = ((size_t)blocks + LANES - 1) / LANES * LANES + LANES;
     uint32_t *const tile = (uint32_t *)(void *)((uint8_t *)scratch + (64 - (uintptr_t)scratch % 64) % 64),
-                    *const row_words = tile + (size_t)blocks * ROWS;
+                    *const expanded = tile + (CODE_WORDS > 1 ? (size_t)blocks * ROWS : 0),
+                    *const row_words = expanded + (size_t)blocks * ROWS * CODE_WORDS;
     int32_t *const minus_sum = (int32_t *)(void *)(row_words + LANES * words);
     int8_t *const packed = (int8_t *)(minus_sum + tokens);
     FN(pack_tokens)(packed, minus_sum, x, x_stride, w->cols, tokens);
@@ -371,11 +380,14 @@ static void FN(products)(const int kind, float *out, size_t out_stride, const in
             if (bias) memcpy(last_bias, to.bias, (size_t)rest * sizeof(float)), to.bias = last_bias;
         }
         FN(pack_tile)(tile, row_words, w, row);
+#if CODE_WORDS > 1
+        expand_tile(expanded, tile, blocks);
+#endif
         for (int t = 0; t < tokens; t += TOKENS) {
             const int n = tokens - t < TOKENS ? tokens - t : TOKENS;
             float *const at = out + (size_t)t * out_stride + (size_t)row;
             to.out = rest < ROWS ? last_out : at;
-            tiles[kind][n - 1](tile, packed + (size_t)t * stride, stride, blocks, minus_sum + t, &to);
+            tiles[kind][n - 1](expanded, packed + (size_t)t * stride, stride, blocks, minus_sum + t, &to);
             if (rest < ROWS)
                 for (int i = 0; i < n; i++)
                     memcpy(at + (size_t)i * out_stride, last_out + i * ROWS, (size_t)rest * sizeof(float));
@@ -452,6 +464,9 @@ INLINE void FN(transpose_queries)(float *out, const float *q, size_t stride, int
     }
 }
 
+#ifdef CHAINS
+#include CHAINS
+#else
 /* s[key][QUERIES] = q . k */
 INLINE void FN(scores)(const int vectors, const int keys, float *s, const float *q, const float *k, size_t stride, int head_dim) {
     vf acc[KEYS][2];
@@ -467,21 +482,6 @@ INLINE void FN(scores)(const int vectors, const int keys, float *s, const float 
     }
     for (int j = 0; j < keys; j++)
         for (int v = 0; v < vectors; v++) vf_store(s + j * QUERIES + v * LANES, acc[j][v]);
-}
-
-INLINE void FN(all_scores)(const int vectors, float *s, const float *q, const float *k, size_t stride, int tokens, int head_dim) {
-    int j = 0;
-    for (; j + KEYS <= tokens; j += KEYS) FN(scores)(vectors, KEYS, s + j * QUERIES, q, k + (size_t)j * stride, stride, head_dim);
-    s += j * QUERIES, k += (size_t)j * stride;
-    switch (tokens - j) {
-#define REST(n)                                                                                                                  \
-    case n: FN(scores)(vectors, n, s, q, k, stride, head_dim); break;
-        REST(1) REST(2) REST(3) REST(4) REST(5)
-#if KEYS > 6
-        REST(6) REST(7)
-#endif
-#undef REST
-    }
 }
 
 /* out[i][d] = sum_j p[j][i] v[j][d] / sum_i for PV_QUERIES queries, of which n are there, and PV_VECTORS vectors of columns */
@@ -504,10 +504,33 @@ INLINE void FN(weighted)(const int vectors, float *out, const float *p, const fl
     }
 }
 
+#endif
+
+INLINE void FN(all_scores)(const int vectors, float *s, const float *q, const float *k, size_t stride, int tokens, int head_dim) {
+    int j = 0;
+    for (; j + KEYS <= tokens; j += KEYS) FN(scores)(vectors, KEYS, s + j * QUERIES, q, k + (size_t)j * stride, stride, head_dim);
+    s += j * QUERIES, k += (size_t)j * stride;
+    switch (tokens - j) {
+#define REST(n)                                                                                                                  \
+    case n: FN(scores)(vectors, n, s, q, k, stride, head_dim); break;
+        REST(1) REST(2) REST(3) REST(4) REST(5)
+#if KEYS > 6
+        REST(6) REST(7)
+#endif
+#undef REST
+    }
+}
+
 static void FN(attention_f32)(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens, int head_dim,
                               float scale, int first, int last, void *scratch) {
     float *const s = (float *)(void *)((uint8_t *)scratch + (64 - (uintptr_t)scratch % 64) % 64), *const qt = s + tokens * QUERIES;
     float norm[QUERIES];
+#ifdef CHAINS
+    if (!FN(chains_fit)(q, k, v, stride, tokens, head_dim)) {
+        ftv_attention_f32_ref(out, q, k, v, stride, tokens, head_dim, scale, first, last, scratch);
+        return;
+    }
+#endif
     for (int i = first; i < last; i += QUERIES) {
         const int n = last - i < QUERIES ? last - i : QUERIES, vectors = n > LANES ? 2 : 1;
         const vf one = vf_set(1.0f);
