@@ -9,7 +9,8 @@
  *   peak(rounds)             the widest product, on registers alone
  *   X_BYTES, CODE_WORDS      optional: bytes of an activation as pack_blocks writes it (1); words that expand_tile makes of each
  *                            word of a tile, once for all tokens, before `accumulate` sees it (1: there is no expand_tile)
- *   CHAINS                   optional: a header with FN(scores), FN(weighted) and FN(chains_fit), where fused products are dear
+ *   CHAINS                   optional, where fused products are dear: a header with FN(sums_squares), FN(gelu), FN(exp), FN(scores),
+ *                            FN(weighted), and FN(chains_fit), which says whether the last two may be used
  *
  * Float operations keep the order that math32.h states, so every width gives the same bits. */
 #include "math32.h"
@@ -51,6 +52,9 @@ INLINE float FN(fold_rest)(vf a[WIDE], const float *x, float center, int n, int 
 /* Rows are taken GROUP at a time: their chains of sums run beside each other. */
 enum { GROUP = 4 };
 
+#ifdef CHAINS
+#include CHAINS
+#else
 INLINE void FN(sums_squares)(float *sum, const int rows, const float *x, size_t stride, const float *center, int n) {
     vf a[GROUP][WIDE];
     UNROLL
@@ -72,6 +76,7 @@ INLINE void FN(sums_squares)(float *sum, const int rows, const float *x, size_t 
     for (int r = 0; r < rows; r++)
         sum[r] = FN(fold_rest)(a[r], x + (size_t)r * stride, center ? center[r] : 0.0f, n, i, true);
 }
+#endif
 
 INLINE void FN(layer_norm_group)(const int rows, float *y, const float *x, size_t stride, const float *gain, const float *bias,
                                  float eps, int n) {
@@ -181,6 +186,7 @@ static void FN(quantize_columns)(int8_t *q, size_t q_stride, float *scale, const
     ftv_quantize_columns_ref(q + c, q_stride, scale + c, x + c, x_stride, rows, cols - c);
 }
 
+#ifndef CHAINS
 static void FN(gelu)(float *x, int n) {
     int i = 0;
     for (; i + LANES <= n; i += LANES) {
@@ -201,6 +207,7 @@ static void FN(gelu)(float *x, int n) {
     }
     for (; i < n; i++) x[i] = ftv_gelu(x[i]);
 }
+#endif
 
 static void FN(add)(float *x, const float *y, const float *gain, int n) {
     int i = 0;
@@ -407,6 +414,7 @@ static void FN(linear)(float *y, size_t y_stride, const int8_t *x, size_t x_stri
 
 /* ---- attention: a lane is a query, so that the sum over keys keeps its order ---- */
 
+#ifndef CHAINS
 INLINE vf FN(exp)(vf x) {
     const vf magic = vf_set(12582912.0f), k = (x * vf_set(0x1.715476p+0f) + magic) - magic;
     vf r = vf_fma(k, vf_set(-0x1.62e4p-1f), x);
@@ -420,6 +428,7 @@ INLINE vf FN(exp)(vf x) {
     p = vf_fma(p, r, vf_set(1.0f));
     return vf_keep_if_not_below(vf_scale_exponent(p, vf_to_vi(k)), x, vf_set(-87.0f));
 }
+#endif
 
 /* s[tokens][QUERIES] <- e^(s - max over tokens); sum[QUERIES]: over the tokens, in the order of ftv_sum */
 INLINE void FN(exp_below_max)(const int vectors, float *s, int tokens, vf *sum) {
@@ -464,9 +473,7 @@ INLINE void FN(transpose_queries)(float *out, const float *q, size_t stride, int
     }
 }
 
-#ifdef CHAINS
-#include CHAINS
-#else
+#ifndef CHAINS
 /* s[key][QUERIES] = q . k */
 INLINE void FN(scores)(const int vectors, const int keys, float *s, const float *q, const float *k, size_t stride, int head_dim) {
     vf acc[KEYS][2];
@@ -503,7 +510,6 @@ INLINE void FN(weighted)(const int vectors, float *out, const float *p, const fl
         for (int c = 0; c < vectors; c++) vf_store(out + (size_t)i * stride + c * LANES, acc[i][c] * b);
     }
 }
-
 #endif
 
 INLINE void FN(all_scores)(const int vectors, float *s, const float *q, const float *k, size_t stride, int tokens, int head_dim) {

@@ -1,4 +1,4 @@
-/* WebAssembly's fixed SIMD: no fused product. It is made of binary64, whole chains of them where the time goes (chains64.h). */
+/* WebAssembly's fixed SIMD: no fused product. It is made of binary64, in whole chains (chains64.h). */
 #include "kernels.h"
 
 #ifdef FTV_HAVE_WASM

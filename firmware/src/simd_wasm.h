@@ -6,8 +6,8 @@
 #ifndef FTV_SIMD_WASM_H
 #define FTV_SIMD_WASM_H
 
-enum { LANES = 4, VECTORS = 4, PAIRS = VECTORS / 2, PV_QUERIES = 4, PV_VECTORS = 2, SHIFT = 14 };
-#define TOKENS 4
+enum { LANES = 4, VECTORS = 2, PAIRS = VECTORS / 2, PV_QUERIES = 4, PV_VECTORS = 2, SHIFT = 14 };
+#define TOKENS 6
 #define KEYS 4
 #define X_BYTES 2
 #define CODE_WORDS 4 /* 8 steps of a block, for two vectors of rows */
