@@ -194,7 +194,7 @@ EXPORT(web_kernels_text) const char *web_kernels_text(int i) {
 /* ---- facts ---- */
 EXPORT(web_fact) int web_fact(int i) {
     const int facts[] = {model.image_size, model.channels, model.patch_size, model.embed_dim, model.depth, model.heads, model.mlp_dim,
-                         model.classes, model.prefix_tokens, model.tokens, (int)model.packing};
+                         model.classes, model.prefix_tokens, model.tokens, (int)model.packing, model.resize_size, (int)model.crop};
     return i >= 0 && i < (int)(sizeof facts / sizeof *facts) ? facts[i] : -1;
 }
 

@@ -119,9 +119,12 @@ export class Engine {
     info() {
         const c = this.#c, names = ['imageSize', 'channels', 'patchSize', 'embedDim', 'depth', 'heads', 'mlpDim', 'classes', 'prefixTokens', 'tokens'];
         const facts = Object.fromEntries(names.map((name, i) => [name, c.web_fact(i)])), zeros = c.web_zeros();
-        return {...facts, bytes: this.bytes, packing: c.web_fact(10) ? 'base3' : '2bit', zeros, codes: c.web_codes(), macs: c.web_macs(),
+        return {...facts, bytes: this.bytes, packing: c.web_fact(10) ? 'base3' : '2bit',
+                resizeSize: c.web_fact(11), crop: c.web_fact(12) ? 'squash' : 'center', names: this.classNames(), zeros, codes: c.web_codes(), macs: c.web_macs(),
                 attention: this.attention, kernels: this.#text(c.web_kernels())};
     }
+
+    classNames() { return Array.from({length: this.#shape().classes}, (_, i) => this.#text(this.#c.web_class_name(i)) || `class ${i}`); }
 
     /**
      * @param {{data: Uint8Array | Uint8ClampedArray, width: number, height: number}} photo  red, green, blue, opacity
