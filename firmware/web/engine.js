@@ -156,15 +156,15 @@ export class Engine {
     fma(a, b, c) { return this.#c.web_fma(a, b, c) >>> 0; }
 
     #run(flags, k) {
-        const c = this.#c, began = performance.now();
+        const c = this.#c;
         this.#check(c.web_run(flags), 'forward pass');
-        const ms = performance.now() - began, {imageSize, channels, patchSize, classes} = this.#shape();
+        const stages = this.#records(flags), ms = stages.reduce((sum, s) => sum + s.ms, 0), {imageSize, channels, patchSize, classes} = this.#shape();
         const count = Math.min(k, classes, 16), top = c.web_top(count), answers = [], grid = imageSize / patchSize;
         if (!top) throw new FtervitError('picture', 'The network gives no number for this picture (NaN).');
         const best = new DataView(c.memory.buffer, top, 8 * count);
         for (let i = 0; i < count; i++) answers.push({index: best.getInt32(8 * i, true), probability: best.getFloat32(8 * i + 4, true)});
         for (const a of answers) a.name = this.#text(c.web_class_name(a.index)) || `class ${a.index}`;
-        return {answers, stages: this.#records(flags), ms, grid, channels, size: imageSize, attention: this.attention,
+        return {answers, stages, ms, grid, channels, size: imageSize, attention: this.attention,
                 kernels: this.#text(c.web_kernels()), pixels: this.#bytes(c.web_pixels(), imageSize * imageSize * channels).slice(),
                 ...(flags & ROLLOUT ? {rollout: this.#floats(c.web_rollout(), grid * grid).slice()} : {})};
     }

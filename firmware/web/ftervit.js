@@ -59,7 +59,7 @@ export class Ftervit {
         const self = new Ftervit();
         self.base = base;
         const url = inlined ? URL.createObjectURL(new Blob([globalThis.FTERVIT_WORKER], {type: 'text/javascript'})) : new URL('worker.js', base);
-        self.#worker = new Worker(url, {type: 'module'});
+        self.#worker = new Worker(url, {type: inlined ? 'classic' : 'module'}); /* from a disk no module may be loaded, not even a blob */
         self.#worker.onmessage = ({data: {id, value, error}}) => {
             const {resolve, reject} = self.#waiting.get(id);
             self.#waiting.delete(id);

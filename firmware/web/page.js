@@ -8,7 +8,7 @@ const make = (tag, props = {}, ...children) => {
     return e;
 };
 const percent = (x, digits = 1) => `${(100 * x).toFixed(digits)} %`;
-const state = {engine: null, models: [], facts: null, bitmap: null, result: null, busy: false, stream: null, name: ''};
+const state = {engine: null, models: [], facts: null, bitmap: null, result: null, busy: false, stream: null, name: '', shown: 0};
 
 function report(e) {
     const known = e instanceof FtervitError;
@@ -62,10 +62,10 @@ function canvasOf(image) {
     return canvas;
 }
 
-/** Black over the patches that count little, smooth between them. */
+/** Black over the patches that count little, smooth between them; the strongest twentieth of them stays as it is. */
 function shade(context, n, rollout, grid, strength) {
-    const top = Math.max(...rollout), least = Math.min(...rollout), image = new ImageData(grid, grid);
-    rollout.forEach((share, i) => { image.data[4 * i + 3] = 255 * strength * (1 - (share - least) / (top - least || 1)); });
+    const sorted = rollout.toSorted(), top = sorted[Math.floor(0.95 * (sorted.length - 1))], least = sorted[0], image = new ImageData(grid, grid);
+    rollout.forEach((share, i) => { image.data[4 * i + 3] = 255 * strength * (1 - Math.min(1, (share - least) / (top - least || 1))); });
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = 'high';
     const cell = n / grid, padded = make('canvas', {width: grid + 2, height: grid + 2}), edge = padded.getContext('2d'), source = canvasOf(image);
@@ -81,7 +81,7 @@ function show() {
     const {answers, stages, ms, preprocessMs, kernels} = state.result;
     $('answers').replaceChildren(...answers.map(({name, probability}) => {
         const bar = make('i');
-        bar.style.width = percent(probability);
+        bar.style.width = `${100 * probability}%`;
         return make('li', {}, make('span', {textContent: name}), make('span', {textContent: percent(probability)}), make('div', {className: 'bar', ariaHidden: 'true'}, bar));
     }));
     if (!state.stream) $('status').textContent = `${state.name}: ${answers[0].name}, ${percent(answers[0].probability)}, in ${ms.toFixed(1)} ms`;
@@ -91,11 +91,12 @@ function show() {
     const most = Math.max(...Object.values(total));
     $('times').querySelector('tbody').replaceChildren(...Object.entries(total).map(([stage, time]) => {
         const bar = make('i');
-        bar.style.width = percent(time / most);
+        bar.style.width = `${100 * time / most}%`;
         return make('tr', {}, make('th', {scope: 'row', textContent: stage === 'picture' ? 'resizing the picture' : stage}), make('td', {textContent: time.toFixed(1)}), make('td', {}, make('div', {className: 'bar', ariaHidden: 'true'}, bar)));
     }));
     $('times').caption.textContent = `One forward pass, all blocks together (kernels ${kernels}, one thread)`;
     draw();
+    document.body.dataset.shown = ++state.shown;
 }
 
 async function classify(bitmap, name) {
