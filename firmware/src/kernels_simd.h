@@ -7,8 +7,10 @@
  *   the functions below whose names begin with vf_ and vi_, and
  *   accumulate(n, acc, tile, x, stride, blocks)   acc[t][v] += codes of the tile . x[t], n tokens (a constant after inlining)
  *   peak(rounds)             the widest product, on registers alone
- *   X_BYTES, CODE_WORDS      optional: bytes of an activation as pack_blocks writes it (1); words that expand_tile makes of each
- *                            word of a tile, once for all tokens, before `accumulate` sees it (1: there is no expand_tile)
+ *   X_BYTES, PACKED_AT, PACKED_BLOCK   optional: bytes of an activation as pack_blocks writes it; where token t begins, where its
+ *                            next block of 16, so that tokens of a tile may lie interleaved (1; a token after the other)
+ *   CODE_WORDS               optional: words that expand_tile makes of each word of a tile, once for all tokens, before `accumulate`
+ *                            sees it (1: there is no expand_tile)
  *   CHAINS                   optional, where fused products are dear: a header with FN(sums_squares), FN(gelu), FN(exp), FN(scores),
  *                            FN(weighted), and FN(chains_fit), which says whether the last two may be used
  *
@@ -24,6 +26,8 @@
 #define TEXT(a) TEXT_(a)
 #ifndef CODE_WORDS
 #define X_BYTES 1
+#define PACKED_AT(t, stride) ((size_t)(t) * (stride))
+#define PACKED_BLOCK BLOCK
 #define CODE_WORDS 1
 #endif
 enum { WIDE = FTV_LANES / LANES, ROWS = VECTORS * LANES, BLOCK = 16, QUERIES = 2 * LANES };
@@ -289,12 +293,13 @@ static void FN(pack_tokens)(int8_t *packed, int32_t *minus_sum, const int8_t *x,
     const size_t stride = FN(blocks)(cols) * BLOCK * X_BYTES;
     for (int t = 0; t < tokens; t += 4) {
         vi sums[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)};
-        for (int i = 0; i < 4 && t + i < tokens; i++, x += x_stride, packed += stride) {
-            sums[i] = pack_blocks(packed, x, whole, sums[i]);
+        for (int i = 0; i < 4 && t + i < tokens; i++, x += x_stride) {
+            int8_t *const out = packed + PACKED_AT(t + i, stride);
+            sums[i] = pack_blocks(out, x, whole, sums[i]);
             if (rest) {
                 int8_t last[BLOCK] = {0};
                 memcpy(last, x + whole * BLOCK, (size_t)rest);
-                sums[i] = pack_blocks(packed + whole * BLOCK * X_BYTES, last, 1, sums[i]);
+                sums[i] = pack_blocks(out + whole * PACKED_BLOCK, last, 1, sums[i]);
             }
         }
         int32_t four[4];
@@ -363,7 +368,7 @@ TILES(BIASED)
 static size_t FN(matmul_scratch)(int cols, int chunk) {
     const size_t blocks = FN(blocks)(cols), words = (blocks + LANES - 1) / LANES * LANES + LANES;
     return 64 + blocks * ROWS * 4 * (CODE_WORDS > 1 ? CODE_WORDS + 1 : 1) + LANES * words * 4 +
-           blocks * BLOCK * X_BYTES * (size_t)chunk + 4 * (size_t)chunk;
+           blocks * BLOCK * X_BYTES * (size_t)(chunk + TOKENS - 1) + 4 * (size_t)chunk;
 }
 
 static void FN(products)(const int kind, float *out, size_t out_stride, const int8_t *x, size_t x_stride, const float *x_scale,

@@ -10,7 +10,12 @@ enum { LANES = 4, VECTORS = 2, PAIRS = VECTORS / 2, PV_QUERIES = 4, PV_VECTORS =
 #define TOKENS 6
 #define KEYS 4
 #define X_BYTES 2
+/* The tokens of a tile lie interleaved, word by word: one pointer, and distances that instructions can hold. */
+#define PACKED_AT(t, stride) ((size_t)((t) / TOKENS * TOKENS) * (stride) + (size_t)((t) % TOKENS) * 4)
+#define PACKED_BLOCK (8 * TOKENS * 4)
 #define CODE_WORDS 4 /* 8 steps of a block, for two vectors of rows */
+
+#define UNROLLED_ONCE _Pragma("clang loop unroll(disable)")
 
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
@@ -60,13 +65,17 @@ static inline void vi_transpose(vi row[4]) {
     row[3] = (vi)wasm_i64x2_shuffle(c, d, 1, 3);
 }
 
-/* `blocks` times 16 activations, widened, in pairs of those whose codes lie 16 bits apart. Codes are signed here: the sum is not
- * needed. */
+/* `blocks` times 16 activations, widened, in pairs of those whose codes lie 16 bits apart, each pair TOKENS words from the next.
+ * Codes are signed here: the sum is not needed. */
 static inline vi pack_blocks(int8_t *out, const int8_t *in, int blocks, vi sum) {
-    for (; blocks; blocks--, in += 16, out += 32) {
+    for (; blocks; blocks--, in += 16, out += PACKED_BLOCK) {
         const v128_t x = wasm_v128_load(in), pairs = wasm_i8x16_shuffle(x, x, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
-        wasm_v128_store(out, wasm_i16x8_extend_low_i8x16(pairs));
-        wasm_v128_store(out + 16, wasm_i16x8_extend_high_i8x16(pairs));
+        const vi half[2] = {(vi)wasm_i16x8_extend_low_i8x16(pairs), (vi)wasm_i16x8_extend_high_i8x16(pairs)};
+        UNROLL
+        for (int s = 0; s < 8; s++) {
+            const int32_t pair = half[s / 4][s % 4];
+            __builtin_memcpy(out + s * TOKENS * 4, &pair, 4);
+        }
     }
     return sum;
 }
@@ -91,6 +100,7 @@ static inline void expand_tile(uint32_t *out, const uint32_t *tile, int blocks) 
 }
 
 INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
+    (void)stride;
     while (blocks) {
         v128_t sum[TOKENS][PAIRS];
         UNROLL
@@ -100,18 +110,17 @@ INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t
         }
         int now = blocks < 3 ? blocks : 3; /* 48 products */
         blocks -= now;
-        for (; now; now--, tile += 8 * PAIRS * LANES, x += 32) {
+        now *= 8;
+        UNROLLED_ONCE /* more, and compilers add products to each other first, and run out of registers */
+        for (; now; now--, tile += PAIRS * LANES, x += TOKENS * 4) {
+            v128_t codes[PAIRS];
             UNROLL
-            for (int s = 0; s < 8; s++) {
-                v128_t codes[PAIRS];
+            for (int p = 0; p < PAIRS; p++) codes[p] = wasm_v128_load(tile + p * LANES);
+            UNROLL
+            for (int t = 0; t < tokens; t++) {
+                const v128_t b = wasm_v128_load32_splat(x + 4 * t);
                 UNROLL
-                for (int p = 0; p < PAIRS; p++) codes[p] = wasm_v128_load(tile + (s * PAIRS + p) * LANES);
-                UNROLL
-                for (int t = 0; t < tokens; t++) {
-                    const v128_t b = wasm_v128_load32_splat(x + (size_t)t * stride + 4 * s);
-                    UNROLL
-                    for (int p = 0; p < PAIRS; p++) sum[t][p] = wasm_i32x4_add(sum[t][p], wasm_i32x4_dot_i16x8(codes[p], b));
-                }
+                for (int p = 0; p < PAIRS; p++) sum[t][p] = wasm_i32x4_add(sum[t][p], wasm_i32x4_dot_i16x8(codes[p], b));
             }
         }
         UNROLL
