@@ -5,7 +5,7 @@
 # %% ../nbs/11a_browser.ipynb #95d20831
 from __future__ import annotations
 
-import argparse, base64, csv, gzip, html, io, json, os, re, shutil, subprocess, sys, webbrowser
+import argparse, base64, gzip, html, io, json, os, re, shutil, subprocess, sys, webbrowser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
