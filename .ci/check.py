@@ -33,6 +33,7 @@ COMMANDS = [
     ("what is recorded is of one run", "python -m ftervit.reproduce --records", ""),
     ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", f"make -j{CORES} -C firmware check", "make gcc"),
     ("engine: same bits in the Xtensa emulator", "make -C firmware emulate", "make gcc dpkg xtensa-lx106-elf-gcc qemu-system-xtensa"),
+    ("engine: same bits in Chromium, every model and kernel set", "make -C firmware wasm-check", "make gcc node clang-19 chromium"),
 ]
 
 

@@ -17,6 +17,12 @@ static const ftv_kernels *const sets[] = { /* the fastest first */
 #ifdef FTV_HAVE_NEON
     &ftv_kernels_neondot, &ftv_kernels_neon,
 #endif
+#ifdef FTV_HAVE_WASM_RELAXED
+    &ftv_kernels_relaxed,
+#endif
+#ifdef FTV_HAVE_WASM
+    &ftv_kernels_simd128,
+#endif
     &ftv_kernels_table, &ftv_kernels_ref};
 enum { SETS = sizeof sets / sizeof *sets };
 

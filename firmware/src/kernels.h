@@ -73,6 +73,13 @@ extern const ftv_kernels ftv_kernels_avx512, ftv_kernels_avx2;
 #elif defined(__aarch64__) && defined(__GNUC__)
 #define FTV_HAVE_NEON
 extern const ftv_kernels ftv_kernels_neondot, ftv_kernels_neon;
+#elif defined(__wasm_simd128__)
+#define FTV_HAVE_WASM
+extern const ftv_kernels ftv_kernels_simd128;
+#ifdef __wasm_relaxed_simd__
+#define FTV_HAVE_WASM_RELAXED
+extern const ftv_kernels ftv_kernels_relaxed;
+#endif
 #endif
 #ifdef FTV_HAVE_PIE /* given by the ESP32-S3's build: esp32s3/kernels_pie.c */
 extern const ftv_kernels ftv_kernels_pie;

@@ -7,6 +7,12 @@
  *   the functions below whose names begin with vf_ and vi_, and
  *   accumulate(n, acc, tile, x, stride, blocks)   acc[t][v] += codes of the tile . x[t], n tokens (a constant after inlining)
  *   peak(rounds)             the widest product, on registers alone
+ *   X_BYTES, PACKED_AT, PACKED_BLOCK   optional: bytes of an activation as pack_blocks writes it; where token t begins, where its
+ *                            next block of 16, so that tokens of a tile may lie interleaved (1; a token after the other)
+ *   CODE_WORDS               optional: words that expand_tile makes of each word of a tile, once for all tokens, before `accumulate`
+ *                            sees it (1: there is no expand_tile)
+ *   CHAINS                   optional, where fused products are dear: a header with FN(sums_squares), FN(gelu), FN(exp), FN(scores),
+ *                            FN(weighted), and FN(chains_fit), which says whether the last two may be used
  *
  * Float operations keep the order that math32.h states, so every width gives the same bits. */
 #include "math32.h"
@@ -18,6 +24,12 @@
 #define FN(name) JOIN(name, KERNELS)
 #define TEXT_(a) #a
 #define TEXT(a) TEXT_(a)
+#ifndef CODE_WORDS
+#define X_BYTES 1
+#define PACKED_AT(t, stride) ((size_t)(t) * (stride))
+#define PACKED_BLOCK BLOCK
+#define CODE_WORDS 1
+#endif
 enum { WIDE = FTV_LANES / LANES, ROWS = VECTORS * LANES, BLOCK = 16, QUERIES = 2 * LANES };
 _Static_assert(FTV_LANES % LANES == 0, "vectors must divide the virtual lanes");
 
@@ -44,6 +56,9 @@ INLINE float FN(fold_rest)(vf a[WIDE], const float *x, float center, int n, int 
 /* Rows are taken GROUP at a time: their chains of sums run beside each other. */
 enum { GROUP = 4 };
 
+#ifdef CHAINS
+#include CHAINS
+#else
 INLINE void FN(sums_squares)(float *sum, const int rows, const float *x, size_t stride, const float *center, int n) {
     vf a[GROUP][WIDE];
     UNROLL
@@ -65,6 +80,7 @@ INLINE void FN(sums_squares)(float *sum, const int rows, const float *x, size_t 
     for (int r = 0; r < rows; r++)
         sum[r] = FN(fold_rest)(a[r], x + (size_t)r * stride, center ? center[r] : 0.0f, n, i, true);
 }
+#endif
 
 INLINE void FN(layer_norm_group)(const int rows, float *y, const float *x, size_t stride, const float *gain, const float *bias,
                                  float eps, int n) {
@@ -174,6 +190,7 @@ static void FN(quantize_columns)(int8_t *q, size_t q_stride, float *scale, const
     ftv_quantize_columns_ref(q + c, q_stride, scale + c, x + c, x_stride, rows, cols - c);
 }
 
+#ifndef CHAINS
 static void FN(gelu)(float *x, int n) {
     int i = 0;
     for (; i + LANES <= n; i += LANES) {
@@ -194,6 +211,7 @@ static void FN(gelu)(float *x, int n) {
     }
     for (; i < n; i++) x[i] = ftv_gelu(x[i]);
 }
+#endif
 
 static void FN(add)(float *x, const float *y, const float *gain, int n) {
     int i = 0;
@@ -272,15 +290,16 @@ static void FN(pack_tile)(uint32_t *tile, uint32_t *words, const ftv_matrix *w, 
  * time, whose sums are added up together. */
 static void FN(pack_tokens)(int8_t *packed, int32_t *minus_sum, const int8_t *x, size_t x_stride, int cols, int tokens) {
     const int whole = cols / BLOCK, rest = cols % BLOCK;
-    const size_t stride = FN(blocks)(cols) * BLOCK;
+    const size_t stride = FN(blocks)(cols) * BLOCK * X_BYTES;
     for (int t = 0; t < tokens; t += 4) {
         vi sums[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)};
-        for (int i = 0; i < 4 && t + i < tokens; i++, x += x_stride, packed += stride) {
-            sums[i] = pack_blocks(packed, x, whole, sums[i]);
+        for (int i = 0; i < 4 && t + i < tokens; i++, x += x_stride) {
+            int8_t *const out = packed + PACKED_AT(t + i, stride);
+            sums[i] = pack_blocks(out, x, whole, sums[i]);
             if (rest) {
                 int8_t last[BLOCK] = {0};
                 memcpy(last, x + whole * BLOCK, (size_t)rest);
-                sums[i] = pack_blocks(packed + whole * BLOCK, last, 1, sums[i]);
+                sums[i] = pack_blocks(out + whole * PACKED_BLOCK, last, 1, sums[i]);
             }
         }
         int32_t four[4];
@@ -348,7 +367,8 @@ TILES(BIASED)
 
 static size_t FN(matmul_scratch)(int cols, int chunk) {
     const size_t blocks = FN(blocks)(cols), words = (blocks + LANES - 1) / LANES * LANES + LANES;
-    return 64 + blocks * ROWS * 4 + LANES * words * 4 + blocks * BLOCK * (size_t)chunk + 4 * (size_t)chunk;
+    return 64 + blocks * ROWS * 4 * (CODE_WORDS > 1 ? CODE_WORDS + 1 : 1) + LANES * words * 4 +
+           blocks * BLOCK * X_BYTES * (size_t)(chunk + TOKENS - 1) + 4 * (size_t)chunk;
 }
 
 static void FN(products)(const int kind, float *out, size_t out_stride, const int8_t *x, size_t x_stride, const float *x_scale,
@@ -356,9 +376,10 @@ static void FN(products)(const int kind, float *out, size_t out_stride, const in
     static void (*const tiles[][TOKENS])(const uint32_t *, const int8_t *, size_t, int, const int32_t *, const FN(target) *) = {
         NAMES(SUMS), NAMES(SCALED), NAMES(BIASED)};
     const int blocks = (int)FN(blocks)(w->cols);
-    const size_t stride = (size_t)blocks * BLOCK, words = ((size_t)blocks + LANES - 1) / LANES * LANES + LANES;
+    const size_t stride = (size_t)blocks * BLOCK * X_BYTES, words = ((size_t)blocks + LANES - 1) / LANES * LANES + LANES;
     uint32_t *const tile = (uint32_t *)(void *)((uint8_t *)scratch + (64 - (uintptr_t)scratch % 64) % 64),
-                    *const row_words = tile + (size_t)blocks * ROWS;
+                    *const expanded = tile + (CODE_WORDS > 1 ? (size_t)blocks * ROWS : 0),
+                    *const row_words = expanded + (size_t)blocks * ROWS * CODE_WORDS;
     int32_t *const minus_sum = (int32_t *)(void *)(row_words + LANES * words);
     int8_t *const packed = (int8_t *)(minus_sum + tokens);
     FN(pack_tokens)(packed, minus_sum, x, x_stride, w->cols, tokens);
@@ -371,11 +392,14 @@ static void FN(products)(const int kind, float *out, size_t out_stride, const in
             if (bias) memcpy(last_bias, to.bias, (size_t)rest * sizeof(float)), to.bias = last_bias;
         }
         FN(pack_tile)(tile, row_words, w, row);
+#if CODE_WORDS > 1
+        expand_tile(expanded, tile, blocks);
+#endif
         for (int t = 0; t < tokens; t += TOKENS) {
             const int n = tokens - t < TOKENS ? tokens - t : TOKENS;
             float *const at = out + (size_t)t * out_stride + (size_t)row;
             to.out = rest < ROWS ? last_out : at;
-            tiles[kind][n - 1](tile, packed + (size_t)t * stride, stride, blocks, minus_sum + t, &to);
+            tiles[kind][n - 1](expanded, packed + (size_t)t * stride, stride, blocks, minus_sum + t, &to);
             if (rest < ROWS)
                 for (int i = 0; i < n; i++)
                     memcpy(at + (size_t)i * out_stride, last_out + i * ROWS, (size_t)rest * sizeof(float));
@@ -395,6 +419,7 @@ static void FN(linear)(float *y, size_t y_stride, const int8_t *x, size_t x_stri
 
 /* ---- attention: a lane is a query, so that the sum over keys keeps its order ---- */
 
+#ifndef CHAINS
 INLINE vf FN(exp)(vf x) {
     const vf magic = vf_set(12582912.0f), k = (x * vf_set(0x1.715476p+0f) + magic) - magic;
     vf r = vf_fma(k, vf_set(-0x1.62e4p-1f), x);
@@ -408,6 +433,7 @@ INLINE vf FN(exp)(vf x) {
     p = vf_fma(p, r, vf_set(1.0f));
     return vf_keep_if_not_below(vf_scale_exponent(p, vf_to_vi(k)), x, vf_set(-87.0f));
 }
+#endif
 
 /* s[tokens][QUERIES] <- e^(s - max over tokens); sum[QUERIES]: over the tokens, in the order of ftv_sum */
 INLINE void FN(exp_below_max)(const int vectors, float *s, int tokens, vf *sum) {
@@ -452,6 +478,7 @@ INLINE void FN(transpose_queries)(float *out, const float *q, size_t stride, int
     }
 }
 
+#ifndef CHAINS
 /* s[key][QUERIES] = q . k */
 INLINE void FN(scores)(const int vectors, const int keys, float *s, const float *q, const float *k, size_t stride, int head_dim) {
     vf acc[KEYS][2];
@@ -467,21 +494,6 @@ INLINE void FN(scores)(const int vectors, const int keys, float *s, const float 
     }
     for (int j = 0; j < keys; j++)
         for (int v = 0; v < vectors; v++) vf_store(s + j * QUERIES + v * LANES, acc[j][v]);
-}
-
-INLINE void FN(all_scores)(const int vectors, float *s, const float *q, const float *k, size_t stride, int tokens, int head_dim) {
-    int j = 0;
-    for (; j + KEYS <= tokens; j += KEYS) FN(scores)(vectors, KEYS, s + j * QUERIES, q, k + (size_t)j * stride, stride, head_dim);
-    s += j * QUERIES, k += (size_t)j * stride;
-    switch (tokens - j) {
-#define REST(n)                                                                                                                  \
-    case n: FN(scores)(vectors, n, s, q, k, stride, head_dim); break;
-        REST(1) REST(2) REST(3) REST(4) REST(5)
-#if KEYS > 6
-        REST(6) REST(7)
-#endif
-#undef REST
-    }
 }
 
 /* out[i][d] = sum_j p[j][i] v[j][d] / sum_i for PV_QUERIES queries, of which n are there, and PV_VECTORS vectors of columns */
@@ -503,11 +515,33 @@ INLINE void FN(weighted)(const int vectors, float *out, const float *p, const fl
         for (int c = 0; c < vectors; c++) vf_store(out + (size_t)i * stride + c * LANES, acc[i][c] * b);
     }
 }
+#endif
+
+INLINE void FN(all_scores)(const int vectors, float *s, const float *q, const float *k, size_t stride, int tokens, int head_dim) {
+    int j = 0;
+    for (; j + KEYS <= tokens; j += KEYS) FN(scores)(vectors, KEYS, s + j * QUERIES, q, k + (size_t)j * stride, stride, head_dim);
+    s += j * QUERIES, k += (size_t)j * stride;
+    switch (tokens - j) {
+#define REST(n)                                                                                                                  \
+    case n: FN(scores)(vectors, n, s, q, k, stride, head_dim); break;
+        REST(1) REST(2) REST(3) REST(4) REST(5)
+#if KEYS > 6
+        REST(6) REST(7)
+#endif
+#undef REST
+    }
+}
 
 static void FN(attention_f32)(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens, int head_dim,
                               float scale, int first, int last, void *scratch) {
     float *const s = (float *)(void *)((uint8_t *)scratch + (64 - (uintptr_t)scratch % 64) % 64), *const qt = s + tokens * QUERIES;
     float norm[QUERIES];
+#ifdef CHAINS
+    if (!FN(chains_fit)(q, k, v, stride, tokens, head_dim)) {
+        ftv_attention_f32_ref(out, q, k, v, stride, tokens, head_dim, scale, first, last, scratch);
+        return;
+    }
+#endif
     for (int i = first; i < last; i += QUERIES) {
         const int n = last - i < QUERIES ? last - i : QUERIES, vectors = n > LANES ? 2 : 1;
         const vf one = vf_set(1.0f);

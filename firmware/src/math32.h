@@ -2,7 +2,8 @@
  *
  * Products and sums are rounded separately except where the source says fmaf. Sums over an axis run in FTV_LANES
  * virtual lanes (element i belongs to lane i % FTV_LANES), folded in halves at the end: a vector unit of any width that
- * divides FTV_LANES can do the same. Nothing here calls libm but sqrtf and fmaf, which IEEE 754 defines exactly. */
+ * divides FTV_LANES can do the same. Nothing here calls libm but sqrtf and fmaf, which IEEE 754 defines exactly
+ * (WebAssembly's libc does not: it gets an fmaf of our own). */
 #ifndef FTV_MATH32_H
 #define FTV_MATH32_H
 
@@ -17,6 +18,24 @@
 #endif
 #ifdef __FAST_MATH__
 #error "fast-math changes results: build without it"
+#endif
+
+#ifdef __wasm__
+/* a * b + c rounded once, where the machine has no such instruction and libc's rounds twice in the subnormal range. The product
+ * is exact in binary64, the sum almost: rounding it again to binary32 errs only where it lies half-way between two of those,
+ * or below the normal ones. There the last bit says that something was lost (rounding to odd), and the second rounding is right. */
+static inline float ftv_fma(float a, float b, float c) {
+    const double p = (double)a * (double)b, s = p + (double)c;
+    uint64_t bits;
+    __builtin_memcpy(&bits, &s, sizeof bits);
+    if ((bits & 0x1fffffff) != 0x10000000 && (fabs(s) >= 0x1p-126 || s == 0.0)) return (float)s;
+    const double t = s - p, lost = (p - (s - t)) + ((double)c - t);
+    if ((lost < 0.0 || lost > 0.0) && !(bits & 1)) bits += (lost > 0.0) == (s > 0.0) ? 1u : ~(uint64_t)0;
+    double odd;
+    __builtin_memcpy(&odd, &bits, sizeof odd);
+    return (float)odd;
+}
+#define fmaf ftv_fma
 #endif
 
 enum { FTV_LANES = 16 };
