@@ -15,18 +15,17 @@
 /* ---- answers ---- */
 
 static void send(ftv_app *a, ftv_frame_type type, const char *text, size_t n) {
-    uint8_t wire[FTV_WIRE_BYTES(FTV_RECORD_BYTES)];
     const ftv_frame f = {FTV_PROTOCOL_VERSION, (uint8_t)type, a->sequence, (const uint8_t *)text, n};
-    a->board->write(a->board->context, wire, ftv_frame_encode(wire, sizeof wire, &f));
+    a->board->write(a->board->context, a->wire, ftv_frame_encode(a->wire, sizeof a->wire, &f));
 }
 
 void ftv_say(ftv_app *a, const char *format, ...) {
-    char text[FTV_RECORD_BYTES];
+    char *const text = a->record;
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(text, sizeof text - 1, format, args);
+    int n = vsnprintf(text, sizeof a->record - 1, format, args);
     va_end(args);
-    n = n < 0 ? 0 : n > (int)sizeof text - 2 ? (int)sizeof text - 2 : n;
+    n = n < 0 ? 0 : n > (int)sizeof a->record - 2 ? (int)sizeof a->record - 2 : n;
     for (int i = 0; i < n; i++) /* names come from a file: one record stays one line */
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) text[i] = '?';
     text[n++] = '\n';
@@ -246,10 +245,11 @@ static bool info(ftv_app *a, int words, char **word) {
     ftv_gguf g;
     ftv_value v;
     char error[FTV_ERROR_BYTES];
-    ftv_say(a, "format_version %d", FTV_FORMAT_VERSION);
     ftv_say(a, "model_bytes %zu", m->bytes);
-    if (!ftv_gguf_open(&g, m->data, m->bytes, error) && ftv_gguf_value(&g, "ftervit.checksum", &v))
-        ftv_say(a, "model_checksum %08" PRIx32, ftv_load_u32(v.value));
+    if (!ftv_gguf_open(&g, m->data, m->bytes, error)) {
+        if (ftv_gguf_value(&g, "ftervit.format_version", &v)) ftv_say(a, "format_version %" PRIu32, ftv_load_u32(v.value));
+        if (ftv_gguf_value(&g, "ftervit.checksum", &v)) ftv_say(a, "model_checksum %08" PRIx32, ftv_load_u32(v.value));
+    }
     const struct {
         const char *key;
         int value;
@@ -368,9 +368,10 @@ static bool classify_photo(ftv_app *a, const ftv_image *photo, int top, bool qui
         ftv_say(a, "top %d %d %.6f %.*s", i, a->best[i].index, (double)a->best[i].probability,
                 name ? (int)(length < 200 ? length : 200) : 0, name ? name : "");
     }
-    for (int first = 0; a->framed && first < m->classes; first += 48) {
-        char line[48 * 9 + 1] = "";
-        for (int i = first; i < m->classes && i < first + 48; i++)
+    enum { LOGITS = 24 }; /* of a record */
+    for (int first = 0; a->framed && first < m->classes; first += LOGITS) {
+        char line[LOGITS * 9 + 1] = "";
+        for (int i = first; i < m->classes && i < first + LOGITS; i++)
             snprintf(line + 9 * (i - first), 10, " %08" PRIx32, ftv_float_bits(a->logits[i]));
         ftv_say(a, "logits %d%s", first, line);
     }

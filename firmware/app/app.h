@@ -51,7 +51,8 @@ struct ftv_app {
     ftv_receiver receiver;
     bool framed; /* the request that is being answered */
     uint16_t sequence;
-    char error[FTV_RECORD_BYTES];
+    char error[FTV_RECORD_BYTES], record[FTV_RECORD_BYTES];
+    uint8_t wire[FTV_WIRE_BYTES(FTV_RECORD_BYTES)];
 
     uint8_t *picture; /* sent by the host */
     size_t expected, received;

@@ -23,14 +23,14 @@ typedef struct {
     uint32_t *rows; /* [16][blocks] codes to unpack, where the matrix does not have them in that form */
     int8_t *x;      /* one aligned row of activations and 16 bytes; in the place of `rows`, which are done with by then */
     float *bias;    /* [16] */
-    int32_t *sums;  /* [GROUP][16] */
+    int32_t *sums;  /* [GROUP][16], and as many for rows in slices */
 } room;
 
 static int blocks_of(int cols) { return (cols + 15) / 16; }
 static int smaller(int a, int b) { return a < b ? a : b; }
 
 static size_t room_bytes(int cols) {
-    return 15 + 16 + (size_t)blocks_of(smaller(cols, SLICE)) * (16 * LANES + 4 * LANES) + LANES * 4 + GROUP * LANES * 4;
+    return 15 + 16 + (size_t)blocks_of(smaller(cols, SLICE)) * (16 * LANES + 4 * LANES) + LANES * 4 + 2 * GROUP * LANES * 4;
 }
 
 static room lay_out(void *scratch, int cols) {
@@ -105,7 +105,8 @@ static void for_tokens(const room *r, run_job *run, ftv_pie_job job, int cols) {
 /* r->sums <- sums of outputs [row, row + n) and up to GROUP tokens. A matrix of one slice keeps its tile. */
 static void group_sums(const room *r, const int8_t *x, size_t x_stride, const ftv_matrix *w, int row, int n, int tokens,
                        bool unpacked) {
-    int32_t total[GROUP * LANES] = {0};
+    int32_t *const total = r->sums + GROUP * LANES;
+    memset(total, 0, GROUP * LANES * sizeof *total);
     for (int first = 0; first < w->cols; first += SLICE) {
         const int cols = smaller(w->cols - first, SLICE);
         if (!unpacked) unpack(r, w, row, n, first, cols);
