@@ -240,7 +240,7 @@ static void attention_int8_pie(float *out, size_t out_stride, const int8_t *q, c
 
 static size_t scratch_pie(ftv_packing packing, int rows, int cols, int chunk, int tokens, int head_dim) {
     (void)packing, (void)rows, (void)chunk;
-    const size_t linear = room_bytes(cols), ref = ftv_attention_scratch_ref(tokens, head_dim),
+    const size_t linear = room_bytes(cols), ref = ftv_attention_scratch_scalar(tokens, head_dim),
                  attention = head_dim == HEAD && attention_bytes(tokens) > ref ? attention_bytes(tokens) : ref;
     return linear > attention ? linear : attention;
 }
@@ -253,6 +253,13 @@ const ftv_kernels ftv_kernels_pie = {
     .scratch_bytes = scratch_pie,
     .matmul = matmul_pie,
     .linear = linear_pie,
-    FTV_PORTABLE_OPERATIONS,
+    .layer_norm = ftv_layer_norm_ref,
+    .rms_quantize = ftv_rms_quantize_ref,
+    .quantize = ftv_quantize_ref,
+    .quantize_columns = ftv_quantize_columns_ref,
+    .gelu = ftv_gelu_scalar,
+    .add = ftv_add_ref,
+    .load_f16 = ftv_load_f16_ref,
+    .attention_f32 = ftv_attention_f32_scalar,
     .attention_int8 = attention_int8_pie,
 };
