@@ -3,7 +3,7 @@
 #include "pie_cost.h"
 #include "pie_gemm.h"
 
-uint64_t pie_instructions;
+uint64_t pie_instructions, pie_operations; /* operations: floating-point ones that only this C executes */
 
 void ftv_pie_unpack(int8_t *tile, const uint8_t *rows, uintptr_t stride, uintptr_t blocks) {
     pie_instructions += ftv_pie_unpack_cost(blocks);
@@ -25,6 +25,7 @@ void ftv_pie_sums(const ftv_pie_job *j) {
 }
 
 static void linear(const ftv_pie_job *j) {
+    pie_operations += j->tokens * (16 * 3 + 1);
     for (uintptr_t t = 0; t < j->tokens; t++) {
         const float scale = j->x_scale[t] * j->scale;
         for (int r = 0; r < 16; r++)
