@@ -12,7 +12,7 @@ for model in "$@"; do
         got=$("$here/run.sh" "$build/selftest-pie.elf" "$build/instructions.so" "$model" --count --kernels pie --attention $attention) || { echo "FAILED: $model"; echo "$got"; exit 1; }
         expected=$("$build/selftest" "$model" --attention $attention | grep -v golden)
         [ "$(echo "$got" | grep -v '^count' | grep -v golden)" = "$expected" ] || { echo "FAILED: $model: other bits than this machine's"; exit 1; }
-        echo "$got" | awk -v model="$(basename "$model")" -v attention=$attention -v call="${CALL:-2.5}" -v division="${DIVISION:-25}" '
+        echo "$got" | awk -v model="$(basename "$model")" -v attention=$attention -v call="${CALL:-2.5}" -v division="${DIVISION:-45}" '
             $1 == "count" && $2 != "all" {
                 n = $3 - $5; v = 0
                 for (i = 6; i < NF; i++) {

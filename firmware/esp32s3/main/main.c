@@ -130,8 +130,10 @@ void app_main(void) {
         ftv_app_start(&app, &board, file, bytes, &options);
     if (app.trouble)
         ESP_LOGE(TAG, "no model: %s", app.trouble);
+    else if (!ftv_app_self_test(&app))
+        ESP_LOGE(TAG, "self-test failed: %s; type selftest", app.unsound);
     else
-        ESP_LOGI(TAG, "ready: type help");
+        ESP_LOGI(TAG, "self-test passed, ready: type help");
 
     for (int wait_ms = 0;;) {
         static uint8_t buffer[1024];
