@@ -5,7 +5,7 @@
 # %% ../nbs/08_export.ipynb #78e2a274
 from __future__ import annotations
 
-import copy, math, re, tempfile, zlib
+import copy, math, re, struct, tempfile, zlib
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -191,7 +191,7 @@ def check_complete(model: nn.Module) -> None:
     for n, _ in model.named_parameters(): _need(re.fullmatch(_STORED, n), f"it has a parameter {n}")
 
 # %% ../nbs/08_export.ipynb #e9dd80e0
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2   # 1 had no checksum over the metadata
 ALIGNMENT = 32   # bytes, of every tensor: GGUF's default
 CROP_MODES, INTERPOLATIONS = ('center', 'squash'), ('nearest', 'bilinear', 'bicubic')
 
@@ -215,6 +215,16 @@ def _checksum(tensors: dict[str, np.ndarray]) -> int:
     crc = 0
     for t in tensors.values(): crc = zlib.crc32(t.tobytes() + bytes(-t.nbytes % ALIGNMENT), crc)
     return crc
+
+
+_HEADER_KEY = b'ftervit.header_checksum' + struct.pack('<L', 4)   # a key of type uint32: its value follows
+
+
+def _header_checksum(header: bytes   # of a model file: everything before the first tensor
+                    ) -> tuple[int, int]:
+    "CRC-32 of the metadata, its own four bytes taken as zeros, and where they lie."
+    at = header.index(_HEADER_KEY) + len(_HEADER_KEY)
+    return zlib.crc32(header[:at] + bytes(4) + header[at + 4:]), at
 
 
 def save_gguf(model: nn.Module,                          # fully ternary student
@@ -242,6 +252,7 @@ def save_gguf(model: nn.Module,                          # fully ternary student
         for k, v in a._asdict().items(): (w.add_float32 if isinstance(v, float) else w.add_uint32)(f'ftervit.{k}', v)
         w.add_string('ftervit.packing', packing)
         w.add_uint32('ftervit.checksum', _checksum(tensors))
+        w.add_uint32('ftervit.header_checksum', 0)   # its place; the value comes last
         for k in ('mean', 'std'): w.add_array(f'ftervit.preprocess.{k}', pre[k])
         w.add_uint32('ftervit.preprocess.resize_size', pre['resize_size'])
         for k in ('crop_mode', 'interpolation'): w.add_string(f'ftervit.preprocess.{k}', pre[k])
@@ -249,6 +260,8 @@ def save_gguf(model: nn.Module,                          # fully ternary student
         if golden: w.add_float32('ftervit.golden.tolerance', GOLDEN_TOLERANCE)
         for n, t in tensors.items(): w.add_tensor(n, np.ascontiguousarray(t))
         w.write_header_to_file(); w.write_kv_data_to_file(); w.write_tensors_to_file(); w.close()
+        crc, at = _header_checksum(part.read_bytes()[:GGUFReader(part).data_offset])
+        with open(part, 'r+b') as f: f.seek(at); f.write(struct.pack('<L', crc))
         with atomic_write(path) as f: f.write(part.read_bytes())
     return Path(path)
 
@@ -273,8 +286,11 @@ def load_gguf(path: str | Path) -> ModelFile:
     except (ValueError, IndexError, KeyError) as e: raise ValueError(f"{path} is not a GGUF file, or cut short: {e}") from e
     meta = {n.removeprefix('ftervit.'): f.contents() for n, f in r.fields.items()}
     if meta.get('general.architecture') != 'ftervit': raise ValueError(f"{path} is a GGUF file of architecture {meta.get('general.architecture')!r}, not one of ours")
-    data = np.memmap(path, mode='r')[r.data_offset:]
-    if zlib.crc32(data) != meta['checksum']: raise ValueError(f"{path} is damaged: checksum {zlib.crc32(data):08x}, expected {meta['checksum']:08x}")
+    whole = np.memmap(path, mode='r')
+    sums = [('checksum', zlib.crc32(whole[r.data_offset:]))]
+    if meta['format_version'] > 1: sums.append(('header_checksum', _header_checksum(whole[:r.data_offset].tobytes())[0]))
+    for key, got in sums:
+        if got != meta.get(key): raise ValueError(f"{path} is damaged: {key} {got:08x}, expected {meta.get(key, 0):08x}")
     return ModelFile(meta, {t.name: t.data for t in r.tensors})
 
 # %% ../nbs/08_export.ipynb #5f18be9e

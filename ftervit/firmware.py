@@ -23,9 +23,9 @@ __all__ = ['FLASH_BYTES', 'TABLE_AT', 'TABLE_BYTES', 'SECTOR', 'APP_ALIGN', 'COM
            'Steps', 'needs', 'Partition', 'parse_partitions', 'check_partitions', 'encode_partitions', 'esptool',
            'check_image', 'merge_image', 'cobs_encode', 'cobs_decode', 'encode_frame', 'decode_frame', 'BoardError',
            'Prediction', 'Board', 'make_firmware', 'FakeBoard', 'classify_all', 'project_folder', 'load_partitions',
-           'flash_map', 'find_idf', 'build_firmware', 'check_build', 'find_port', 'flash', 'open_board', 'board_file',
-           'arena_writes', 'parse_counts', 'emulate', 'layer_instructions', 'Assumptions', 'software_float',
-           'estimate_stages', 'with_vector_kernels', 'estimate_layer']
+           'flash_map', 'find_idf', 'login_environment', 'build_firmware', 'check_build', 'find_port', 'flash',
+           'open_board', 'board_file', 'arena_writes', 'parse_counts', 'emulate', 'layer_instructions', 'Assumptions',
+           'software_float', 'estimate_stages', 'with_vector_kernels', 'estimate_layer']
 
 # %% ../nbs/11_firmware.ipynb #7de5c652
 class Skipped(RuntimeError): "A step needs something that this machine lacks; the message says what, and how to get it."
@@ -474,12 +474,26 @@ def _watch(command: list[str], desc: str, **kwargs: Any) -> str:
     return text
 
 
+def login_environment(**more: str) -> dict[str, str]:
+    "The environment without this Python's own, virtual or conda: ESP-IDF looks for one of the system's Python version."
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'PYTHONHOME', 'VIRTUAL_ENV') and not k.startswith('CONDA')}
+    ours = {Path(d).resolve() for d in (os.environ.get('VIRTUAL_ENV'), os.environ.get('CONDA_PREFIX'), sys.prefix if sys.prefix != sys.base_prefix else None) if d}
+    outside = lambda d: not any(o in (d, *d.parents) for o in ours)
+    return env | dict(PATH=os.pathsep.join(d for d in env.get('PATH', '').split(os.pathsep) if outside(Path(d).resolve()))) | more
+
+
 def build_firmware(idf: Path,      # of `find_idf`
-                   build: Path     # folder for what is built
+                   build: Path,    # folder for what is built; what another version of ESP-IDF left there is deleted
+                   *defaults: str  # further sdkconfig files of the project, such as 'sdkconfig.qemu'
                   ) -> dict[int, Path]:
     "Build the project for the ESP32-S3: offset in flash -> file. Raises `RuntimeError` with ESP-IDF's words."
-    script = '. "$0/export.sh" > /dev/null && exec idf.py -C "$1" -B "$2" -D IDF_TARGET=esp32s3 -D SDKCONFIG="$2/sdkconfig" build'
-    _watch(['bash', '-c', script, str(idf), str(project_folder()), str(build)], 'idf.py build', env={k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'VIRTUAL_ENV')} | {'IDF_PATH': str(idf)})
+    made_by = ' '.join([(idf/'tools'/'cmake'/'version.cmake').read_text(), str(idf), *defaults])
+    mark = build/'made_by'
+    if mark.is_file() and mark.read_text() != made_by: shutil.rmtree(build)   # a cache of another version fails to build
+    build.mkdir(parents=True, exist_ok=True)
+    mark.write_text(made_by)
+    script = '. "$0/export.sh" > /dev/null && exec idf.py -C "$1" -B "$2" -D IDF_TARGET=esp32s3 -D SDKCONFIG="$2/sdkconfig" -D SDKCONFIG_DEFAULTS="$3" build'
+    _watch(['bash', '-c', script, str(idf), str(project_folder()), str(build), ';'.join(['sdkconfig.defaults', *defaults])], 'idf.py build', env=login_environment(IDF_PATH=str(idf)))
     files = load_json(build/'flasher_args.json')['flash_files']
     return {int(a, 0): build/f for a, f in files.items()}
 

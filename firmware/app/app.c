@@ -15,18 +15,17 @@
 /* ---- answers ---- */
 
 static void send(ftv_app *a, ftv_frame_type type, const char *text, size_t n) {
-    uint8_t wire[FTV_WIRE_BYTES(FTV_RECORD_BYTES)];
     const ftv_frame f = {FTV_PROTOCOL_VERSION, (uint8_t)type, a->sequence, (const uint8_t *)text, n};
-    a->board->write(a->board->context, wire, ftv_frame_encode(wire, sizeof wire, &f));
+    a->board->write(a->board->context, a->wire, ftv_frame_encode(a->wire, sizeof a->wire, &f));
 }
 
 void ftv_say(ftv_app *a, const char *format, ...) {
-    char text[FTV_RECORD_BYTES];
+    char *const text = a->record;
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(text, sizeof text - 1, format, args);
+    int n = vsnprintf(text, sizeof a->record - 1, format, args);
     va_end(args);
-    n = n < 0 ? 0 : n > (int)sizeof text - 2 ? (int)sizeof text - 2 : n;
+    n = n < 0 ? 0 : n > (int)sizeof a->record - 2 ? (int)sizeof a->record - 2 : n;
     for (int i = 0; i < n; i++) /* names come from a file: one record stays one line */
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) text[i] = '?';
     text[n++] = '\n';
@@ -81,9 +80,11 @@ static void on_stage(void *context, ftv_stage stage, int block, const float *dat
     }
     if (a->golden) {
         ftv_golden_result r;
-        ftv_say(a, "stage %s %d %08" PRIx32, ftv_stage_text(stage), block, ftv_stage_crc(data, rows, cols, row_stride));
+        if (!a->quiet) ftv_say(a, "stage %s %d %08" PRIx32, ftv_stage_text(stage), block, ftv_stage_crc(data, rows, cols, row_stride));
         if (ftv_golden_compare(a->golden, &r, stage, block, data, rows, cols, row_stride)) {
-            if (r.first < 0)
+            if (!r.ok && !*a->unsound) snprintf(a->unsound, sizeof a->unsound, "golden tensor %.40s", r.name);
+            if (a->quiet) {
+            } else if (r.first < 0)
                 ftv_say(a, "golden %s identical", r.name);
             else
                 ftv_say(a, "golden %s %s %.3g %.3g %d %08" PRIx32 " %08" PRIx32, r.name, r.ok ? "close" : "wrong",
@@ -238,6 +239,7 @@ static bool info(ftv_app *a, int words, char **word) {
     else
         ftv_say(a, "trigger_pin none");
     ftv_say(a, "picture_bytes %d", FTV_PICTURE_BYTES);
+    if (*a->unsound) ftv_say(a, "unsound %s", a->unsound);
     if (b->facts) b->facts(b->context, a);
     if (a->trouble) {
         ftv_say(a, "model_error %s", a->trouble);
@@ -246,10 +248,11 @@ static bool info(ftv_app *a, int words, char **word) {
     ftv_gguf g;
     ftv_value v;
     char error[FTV_ERROR_BYTES];
-    ftv_say(a, "format_version %d", FTV_FORMAT_VERSION);
     ftv_say(a, "model_bytes %zu", m->bytes);
-    if (!ftv_gguf_open(&g, m->data, m->bytes, error) && ftv_gguf_value(&g, "ftervit.checksum", &v))
-        ftv_say(a, "model_checksum %08" PRIx32, ftv_load_u32(v.value));
+    if (!ftv_gguf_open(&g, m->data, m->bytes, error)) {
+        if (ftv_gguf_value(&g, "ftervit.format_version", &v)) ftv_say(a, "format_version %" PRIu32, ftv_load_u32(v.value));
+        if (ftv_gguf_value(&g, "ftervit.checksum", &v)) ftv_say(a, "model_checksum %08" PRIx32, ftv_load_u32(v.value));
+    }
     const struct {
         const char *key;
         int value;
@@ -267,21 +270,38 @@ static bool info(ftv_app *a, int words, char **word) {
     return true;
 }
 
-static bool selftest(ftv_app *a, int words, char **word) {
-    (void)words, (void)word;
-    if (!have_model(a)) return false;
-    ftv_golden golden;
+static bool run_selftest(ftv_app *a) {
+    static ftv_golden golden;
     uint64_t us, cycles;
+    const char *differs = ftv_check_kernels(a, a->session.kernels);
+    a->unsound[0] = 0;
+    if (differs) snprintf(a->unsound, sizeof a->unsound, "kernels %s: %s", a->session.kernels->name, differs);
+    if (!a->quiet) ftv_say(a, "kernels %s", differs ? a->unsound : "identical");
     ftv_golden_open(&golden, &a->model);
     ftv_golden_picture(&golden, &a->model, a->pixels);
     a->golden = &golden;
     const bool ok = ftv_app_forward(a, &us, &cycles);
     a->golden = NULL;
     if (!ok) return false;
-    ftv_say(a, "compared %d", golden.compared);
-    ftv_say(a, "wrong %d", golden.wrong);
-    return golden.wrong ? ftv_refuse(a, "failed: %d of %d golden tensors are out of tolerance", golden.wrong, golden.compared)
-                        : true;
+    if (!a->quiet) ftv_say(a, "compared %d", golden.compared), ftv_say(a, "wrong %d", golden.wrong);
+    if (golden.wrong) return ftv_refuse(a, "failed: %d of %d golden tensors are out of tolerance", golden.wrong, golden.compared);
+    return differs ? ftv_refuse(a, "failed: %s", a->unsound) : true;
+}
+
+static bool selftest(ftv_app *a, int words, char **word) {
+    (void)words, (void)word;
+    return have_model(a) && run_selftest(a);
+}
+
+bool ftv_app_self_test(ftv_app *a) {
+    if (a->trouble) return false;
+    a->quiet = true;
+    const bool ok = run_selftest(a);
+    a->quiet = false;
+    char message[sizeof a->unsound + 24];
+    snprintf(message, sizeof message, "self-test FAILED\n%s", a->unsound);
+    show(a, &(ftv_view){.message = ok ? "self-test passed\nready" : message});
+    return ok;
 }
 
 static bool image(ftv_app *a, int words, char **word) {
@@ -368,9 +388,10 @@ static bool classify_photo(ftv_app *a, const ftv_image *photo, int top, bool qui
         ftv_say(a, "top %d %d %.6f %.*s", i, a->best[i].index, (double)a->best[i].probability,
                 name ? (int)(length < 200 ? length : 200) : 0, name ? name : "");
     }
-    for (int first = 0; a->framed && first < m->classes; first += 48) {
-        char line[48 * 9 + 1] = "";
-        for (int i = first; i < m->classes && i < first + 48; i++)
+    enum { LOGITS = 24 }; /* of a record */
+    for (int first = 0; a->framed && first < m->classes; first += LOGITS) {
+        char line[LOGITS * 9 + 1] = "";
+        for (int i = first; i < m->classes && i < first + LOGITS; i++)
             snprintf(line + 9 * (i - first), 10, " %08" PRIx32, ftv_float_bits(a->logits[i]));
         ftv_say(a, "logits %d%s", first, line);
     }
@@ -395,7 +416,7 @@ static bool classify(ftv_app *a, int words, char **word) {
 
 bool ftv_app_live(ftv_app *a) {
     ftv_image photo;
-    if (!a->camera || !a->board->capture || a->trouble || !a->board->capture(a->board->context, &photo)) return false;
+    if (!a->camera || !a->board->capture || a->trouble || *a->unsound || !a->board->capture(a->board->context, &photo)) return false;
     a->framed = false;
     return classify_photo(a, &photo, 1, true);
 }
@@ -434,7 +455,7 @@ static const struct {
 } commands[] = {
     {"help", help, "help: this list"},
     {"info", info, "info: program, board, model, memory"},
-    {"selftest", selftest, "selftest: the golden tensors of the model file"},
+    {"selftest", selftest, "selftest: the kernels against the scalar ones, the golden tensors of the model file"},
     {"image", image, "image WIDTH HEIGHT FORMAT: announces a picture (frames follow)"},
     {"classify", classify, "classify [camera] [K]: the picture sent last, or one of the camera"},
     {"bench", bench, "bench [model|fc1]: time per stage and layer"},

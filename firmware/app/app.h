@@ -43,6 +43,7 @@ struct ftv_app {
     ftv_session session;
     const char *trouble; /* why there is no usable model; NULL: there is one */
     char trouble_text[FTV_ERROR_BYTES + 64];
+    char unsound[64]; /* what the self-test found wrong; empty: nothing, or it has not run */
     uint8_t *arena, *pixels, *canvas; /* canvas: NULL without a screen */
     size_t arena_bytes;
     float *logits;
@@ -51,7 +52,8 @@ struct ftv_app {
     ftv_receiver receiver;
     bool framed; /* the request that is being answered */
     uint16_t sequence;
-    char error[FTV_RECORD_BYTES];
+    char error[FTV_RECORD_BYTES], record[FTV_RECORD_BYTES];
+    uint8_t wire[FTV_WIRE_BYTES(FTV_RECORD_BYTES)];
 
     uint8_t *picture; /* sent by the host */
     size_t expected, received;
@@ -60,7 +62,8 @@ struct ftv_app {
 
     int trigger; /* 0 automatic, 1 high, 2 low */
     bool camera;
-    struct ftv_golden *golden; /* while selftest runs */
+    struct ftv_golden *golden; /* while selftest runs, */
+    bool quiet;                /* at boot: without records */
 
     uint64_t last_us; /* of the running forward pass: clock at the end of the last stage */
     uint32_t last_cycles;
@@ -83,6 +86,10 @@ void ftv_app_stop(ftv_app *app); /* gives all memory back */
 /* Takes bytes from the link, and carries out the requests that they complete. */
 void ftv_app_receive(ftv_app *app, const uint8_t *bytes, size_t n);
 
+/* The kernels against the scalar ones and the model's golden tensors: ready or not on the screen and, where the result is not
+ * good, in app->unsound; then the camera's pictures are not classified until the command `selftest` passes. True: all is well. */
+bool ftv_app_self_test(ftv_app *app);
+
 /* One picture of the camera onto the screen, classified; false when the camera is off or missing. */
 bool ftv_app_live(ftv_app *app);
 
@@ -98,6 +105,10 @@ void ftv_app_trigger(ftv_app *app, bool high); /* obeys the command `trigger` */
 
 /* Classifies app->pixels; total microseconds and cycles of the forward pass. */
 bool ftv_app_forward(ftv_app *app, uint64_t *us, uint64_t *cycles);
+
+/* check_kernels.c: the first operation of `kernels` whose bits differ from `ref`; NULL: none */
+struct ftv_kernels;
+const char *ftv_check_kernels(ftv_app *app, const struct ftv_kernels *kernels);
 
 /* bench.c; `what` is "model", "fc1" or NULL for both */
 bool ftv_bench(ftv_app *app, const char *what);

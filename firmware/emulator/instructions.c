@@ -1,7 +1,7 @@
-/* QEMU TCG plugin: counts executed guest instructions, and those inside an address range, apart. Whenever the guest executes
- * the address `mark`, both counts go into the file `out`, where the guest reads them (platform_count in sim.c).
+/* QEMU TCG plugin: counts executed guest instructions, and those inside an address range, apart; and how often the functions at
+ * `call` and at `division` are entered. Whenever the guest executes the address `mark`, the counts go into the file `out`, where the guest reads them (platform_count in sim.c).
  *
- *   -plugin instructions.so,mark=ADDRESS,low=ADDRESS,high=ADDRESS,out=FILE
+ *   -plugin instructions.so,mark=ADDRESS,low=ADDRESS,high=ADDRESS,out=FILE[,call=ADDRESS ...][,division=ADDRESS ...]
  *
  * Debian ships no header for plugins: these are the prototypes of API version 1. */
 #include <fcntl.h>
@@ -28,8 +28,9 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 
 EXPORT int qemu_plugin_version = 1;
 
-static struct { uint64_t total, inside; } counts;
-static uint64_t mark, low, high;
+static struct { uint64_t total, inside, calls, divisions; } counts;
+enum { MOST = 32 };
+static uint64_t mark, low, high, calls[MOST], divisions[MOST];
 static int out = -1;
 
 static void on_mark(unsigned cpu, void *data) {
@@ -43,15 +44,22 @@ static void on_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     uint64_t at = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0));
     qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.total, n);
     if (at >= low && at < high) qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.inside, n);
+    for (int i = 0; i < MOST; i++) {
+        if (at == calls[i]) qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.calls, 1);
+        if (at == divisions[i]) qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.divisions, 1);
+    }
     if (at == mark) qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_tb_get_insn(tb, 0), on_mark, QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv) {
     (void)info;
+    int ncalls = 0, ndivisions = 0;
     for (int i = 0; i < argc; i++) {
         if (sscanf(argv[i], "mark=%" SCNx64, &mark) == 1 || sscanf(argv[i], "low=%" SCNx64, &low) == 1 ||
             sscanf(argv[i], "high=%" SCNx64, &high) == 1)
             continue;
+        if (ncalls < MOST && sscanf(argv[i], "call=%" SCNx64, &calls[ncalls]) == 1) ncalls++;
+        if (ndivisions < MOST && sscanf(argv[i], "division=%" SCNx64, &divisions[ndivisions]) == 1) ndivisions++;
         if (!strncmp(argv[i], "out=", 4)) out = open(argv[i] + 4, O_CREAT | O_TRUNC | O_WRONLY, 0644);
     }
     if (out < 0 || !mark) return fprintf(stderr, "instructions.so: needs mark=, low=, high=, out=\n"), -1;

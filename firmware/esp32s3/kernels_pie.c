@@ -23,14 +23,14 @@ typedef struct {
     uint32_t *rows; /* [16][blocks] codes to unpack, where the matrix does not have them in that form */
     int8_t *x;      /* one aligned row of activations and 16 bytes; in the place of `rows`, which are done with by then */
     float *bias;    /* [16] */
-    int32_t *sums;  /* [GROUP][16] */
+    int32_t *sums;  /* [GROUP][16], and as many for rows in slices */
 } room;
 
 static int blocks_of(int cols) { return (cols + 15) / 16; }
 static int smaller(int a, int b) { return a < b ? a : b; }
 
 static size_t room_bytes(int cols) {
-    return 15 + 16 + (size_t)blocks_of(smaller(cols, SLICE)) * (16 * LANES + 4 * LANES) + LANES * 4 + GROUP * LANES * 4;
+    return 15 + 16 + (size_t)blocks_of(smaller(cols, SLICE)) * (16 * LANES + 4 * LANES) + LANES * 4 + 2 * GROUP * LANES * 4;
 }
 
 static room lay_out(void *scratch, int cols) {
@@ -105,7 +105,8 @@ static void for_tokens(const room *r, run_job *run, ftv_pie_job job, int cols) {
 /* r->sums <- sums of outputs [row, row + n) and up to GROUP tokens. A matrix of one slice keeps its tile. */
 static void group_sums(const room *r, const int8_t *x, size_t x_stride, const ftv_matrix *w, int row, int n, int tokens,
                        bool unpacked) {
-    int32_t total[GROUP * LANES] = {0};
+    int32_t *const total = r->sums + GROUP * LANES;
+    memset(total, 0, GROUP * LANES * sizeof *total);
     for (int first = 0; first < w->cols; first += SLICE) {
         const int cols = smaller(w->cols - first, SLICE);
         if (!unpacked) unpack(r, w, row, n, first, cols);
@@ -239,7 +240,7 @@ static void attention_int8_pie(float *out, size_t out_stride, const int8_t *q, c
 
 static size_t scratch_pie(ftv_packing packing, int rows, int cols, int chunk, int tokens, int head_dim) {
     (void)packing, (void)rows, (void)chunk;
-    const size_t linear = room_bytes(cols), ref = ftv_attention_scratch_ref(tokens, head_dim),
+    const size_t linear = room_bytes(cols), ref = ftv_attention_scratch_scalar(tokens, head_dim),
                  attention = head_dim == HEAD && attention_bytes(tokens) > ref ? attention_bytes(tokens) : ref;
     return linear > attention ? linear : attention;
 }
@@ -252,6 +253,13 @@ const ftv_kernels ftv_kernels_pie = {
     .scratch_bytes = scratch_pie,
     .matmul = matmul_pie,
     .linear = linear_pie,
-    FTV_PORTABLE_OPERATIONS,
+    .layer_norm = ftv_layer_norm_ref,
+    .rms_quantize = ftv_rms_quantize_ref,
+    .quantize = ftv_quantize_ref,
+    .quantize_columns = ftv_quantize_columns_ref,
+    .gelu = ftv_gelu_scalar,
+    .add = ftv_add_ref,
+    .load_f16 = ftv_load_f16_ref,
+    .attention_f32 = ftv_attention_f32_scalar,
     .attention_int8 = attention_int8_pie,
 };

@@ -152,6 +152,7 @@ int main(int argc, char **argv) {
         ftv_app_start(&app, &board, file, bytes, &options);
     else
         ftv_app_start_without(&app, &board, "no model file was given", &options);
+    if (file && !app.trouble && !ftv_app_self_test(&app)) fprintf(stderr, "board-sim: self-test failed: %s\n", app.unsound);
     int slave = -1;
     if (!stdio && (h.in = h.out = open_terminal(&slave)) < 0) return usage("no pseudo-terminal can be opened");
     while (!stopped) {

@@ -9,8 +9,9 @@
 const void *platform_file(const char *path, size_t *bytes);
 
 typedef struct {
-    uint64_t total, soft_float;
-} platform_count_t; /* soft_float: share inside software floating point */
+    uint64_t total, soft_float, calls, divisions, vector;
+} platform_count_t; /* soft_float: share inside software floating point, entered by `calls` operations and `divisions`;
+                        vector: instructions of vector kernels that C stood in for */
 platform_count_t platform_count(void);
 const char *platform_unit(void); /* of the counts: "ns", "instructions" */
 

@@ -32,7 +32,7 @@ const void *platform_file(const char *path, size_t *bytes) {
 platform_count_t platform_count(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (platform_count_t){(uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec, 0};
+    return (platform_count_t){.total = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec};
 }
 
 const char *platform_unit(void) { return "ns"; }

@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 enum {
-    FTV_FORMAT_VERSION = 1,
+    FTV_FORMAT_VERSION = 2, /* the newest that is read; files of version 1 have no checksum over their metadata */
     FTV_MAX_DEPTH = 64,    /* blocks */
     FTV_MAX_CHANNELS = 16, /* input channels */
     FTV_MAX_WORKERS = 64,
@@ -38,7 +38,7 @@ typedef enum {
     FTV_ERR_ARGUMENT,    /* a caller's mistake: null pointer, bad option, bad picture */
     FTV_ERR_FORMAT,      /* not a GGUF file of ours, truncated, or inconsistent with itself */
     FTV_ERR_UNSUPPORTED, /* well-formed, but beyond this engine */
-    FTV_ERR_CHECKSUM,    /* the tensor data is not what the exporter wrote */
+    FTV_ERR_CHECKSUM,    /* the file is not what the exporter wrote */
     FTV_ERR_MEMORY,      /* the arena is too small */
 } ftv_status;
 

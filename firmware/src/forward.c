@@ -457,8 +457,11 @@ ftv_status ftv_run_u8(ftv_session *s, const uint8_t *picture, float *logits) {
     if (!s || !s->arena || !picture || !logits) return FTV_ERR_ARGUMENT;
     const ftv_model *m = s->model;
     const int area = m->image_size * m->image_size, n = m->channels, group = PIXELS * n, all = area * n;
-    uint8_t low[PIXELS * FTV_MAX_CHANNELS], high[PIXELS * FTV_MAX_CHANNELS];
-    memset(low, 255, sizeof low), memset(high, 0, sizeof high);
+    enum { EXTREMES = PIXELS * FTV_MAX_CHANNELS };
+    _Static_assert(256 + 2 * EXTREMES <= PATCHES * ALIGN, "they lie where the patches will be gathered");
+    int8_t *const code = (int8_t *)s->work + s->image_bytes; /* [256] */
+    uint8_t *restrict const low = (uint8_t *)code + 256, *restrict const high = low + EXTREMES;
+    memset(low, 255, EXTREMES), memset(high, 0, EXTREMES);
     for (int first = 0; first < all; first += group)
         for (int i = 0; i < smaller(group, all - first); i++) {
             const uint8_t v = picture[first + i];
@@ -473,7 +476,6 @@ ftv_status ftv_run_u8(ftv_session *s, const uint8_t *picture, float *logits) {
         }
         /* |normalised| is largest at an end of the range */
         const float ends[2] = {((float)low[c] - m->mean[c]) / m->std[c], ((float)high[c] - m->mean[c]) / m->std[c]};
-        int8_t code[256];
         float factor;
         scales[c] = ftv_int8_scale(ftv_max_abs(ends, 2), &factor);
         for (int v = 0; v < 256; v++) code[v] = ftv_to_int8(((float)v - m->mean[c]) / m->std[c] * factor);

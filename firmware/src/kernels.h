@@ -107,6 +107,11 @@ void ftv_attention_int8_ref(float *out, size_t out_stride, const int8_t *q, cons
                             const float *q_scale, const float *k_scale, size_t scale_stride, const float *v_scale, int tokens,
                             int head_dim, float scale, int first, int last, void *scratch);
 size_t ftv_attention_scratch_ref(int tokens, int head_dim);
+/* kernels_scalar.c: the same bits with fewer instructions, for cores without vectors */
+void ftv_gelu_scalar(float *x, int n);
+void ftv_attention_f32_scalar(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens, int head_dim,
+                              float scale, int first, int last, void *scratch);
+size_t ftv_attention_scratch_scalar(int tokens, int head_dim);
 
 /* In the initialiser of a set that only multiplies, and attends to int8, in its own words */
 #define FTV_PORTABLE_OPERATIONS                                                                                                  \

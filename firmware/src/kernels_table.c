@@ -141,7 +141,7 @@ static void linear_table(float *y, size_t y_stride, const int8_t *x, size_t x_st
 static size_t scratch_table(ftv_packing packing, int rows, int cols, int chunk, int tokens, int head_dim) {
     (void)cols, (void)chunk;
     size_t linear = table_bytes(packing, rows) + (size_t)rows * TOKENS * sizeof(int32_t),
-           attention = ftv_attention_scratch_ref(tokens, head_dim);
+           attention = ftv_attention_scratch_scalar(tokens, head_dim);
     return linear > attention ? linear : attention;
 }
 
@@ -153,6 +153,13 @@ const ftv_kernels ftv_kernels_table = {
     .scratch_bytes = scratch_table,
     .matmul = matmul_table,
     .linear = linear_table,
-    FTV_PORTABLE_OPERATIONS,
+    .layer_norm = ftv_layer_norm_ref,
+    .rms_quantize = ftv_rms_quantize_ref,
+    .quantize = ftv_quantize_ref,
+    .quantize_columns = ftv_quantize_columns_ref,
+    .gelu = ftv_gelu_scalar,
+    .add = ftv_add_ref,
+    .load_f16 = ftv_load_f16_ref,
+    .attention_f32 = ftv_attention_f32_scalar,
     .attention_int8 = ftv_attention_int8_ref,
 };

@@ -109,7 +109,7 @@ static inline float ftv_exp(float x) {
 }
 
 /* erf, absolute error below 4e-7: z P(z^2) / Q(z^2) on |z| <= 3.93, where it has become 1. */
-static inline float ftv_erf(float x) {
+static inline void ftv_erf_parts(float x, float *numerator, float *denominator) {
     float z = x > -3.93f ? x : -3.93f;
     z = z < 3.93f ? z : 3.93f;
     float t = z * z;
@@ -125,7 +125,12 @@ static inline float ftv_erf(float x) {
     q = fmaf(q, t, 1.15251534e-01f);
     q = fmaf(q, t, 5.04536445e-01f);
     q = fmaf(q, t, 1.0f);
-    return z * p / q;
+    *numerator = z * p, *denominator = q;
+}
+static inline float ftv_erf(float x) {
+    float p, q;
+    ftv_erf_parts(x, &p, &q);
+    return p / q;
 }
 
 /* x Phi(x), the exact (erf) GELU */

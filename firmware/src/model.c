@@ -13,6 +13,7 @@ typedef struct {
     ftv_model *m;
     ftv_status status;
     uint64_t tensors; /* read so far */
+    int version;      /* of the format */
 } reader;
 
 #define FAIL(r, code, ...) ((r)->status = (r)->status ? (r)->status : ftv_gguf_fail(&(r)->g, code, __VA_ARGS__))
@@ -198,7 +199,7 @@ static void read_hyperparameters(reader *r) {
     static const char *const architectures[] = {"ftervit", NULL}, *const packings[] = {"2bit", "base3", NULL};
     ftv_model *m = r->m;
     read_choice(r, "general.architecture", architectures);
-    read_int(r, "ftervit.format_version", FTV_FORMAT_VERSION, FTV_FORMAT_VERSION);
+    r->version = read_int(r, "ftervit.format_version", 1, FTV_FORMAT_VERSION);
     m->packing = (ftv_packing)read_choice(r, "ftervit.packing", packings);
     m->image_size = read_int(r, "ftervit.image_size", 1, 4096);
     m->channels = read_int(r, "ftervit.in_channels", 1, FTV_MAX_CHANNELS);
@@ -252,17 +253,26 @@ static void verify_tensors(reader *r) {
              (unsigned long long)(r->g.tensors - known), (unsigned long long)r->g.tensors);
 }
 
-static void verify_checksum(reader *r) {
+static const uint8_t *read_checksum(reader *r, const char *key) {
     ftv_value v;
-    if (!read_key(r, "ftervit.checksum", GGUF_U32, &v)) return;
-    if (v.array) {
-        FAIL(r, FTV_ERR_FORMAT, "ftervit.checksum must be one number");
-        return;
-    }
-    uint32_t want = ftv_load_u32(v.value), got = ftv_crc32(0, r->g.data + r->g.data_at, r->g.bytes - r->g.data_at);
-    if (got != want)
-        FAIL(r, FTV_ERR_CHECKSUM, "checksum of the tensor data is %08x, the file says %08x: damaged?", (unsigned)got,
-             (unsigned)want);
+    if (!read_key(r, key, GGUF_U32, &v)) return NULL;
+    if (v.array) FAIL(r, FTV_ERR_FORMAT, "%s must be one number", key);
+    return v.array ? NULL : v.value;
+}
+
+static void verify(reader *r, const char *what, const uint8_t *value, uint32_t got) {
+    if (got != ftv_load_u32(value))
+        FAIL(r, FTV_ERR_CHECKSUM, "checksum of the %s is %08x, the file says %08x: damaged?", what, (unsigned)got,
+             (unsigned)ftv_load_u32(value));
+}
+
+static void verify_checksums(reader *r) {
+    const uint8_t *d = r->g.data, *value = read_checksum(r, "ftervit.checksum");
+    if (value) verify(r, "tensor data", value, ftv_crc32(0, d + r->g.data_at, r->g.bytes - r->g.data_at));
+    if (r->status || r->version < 2 || !(value = read_checksum(r, "ftervit.header_checksum"))) return;
+    const size_t at = (size_t)(value - d); /* its own four bytes count as zeros */
+    const uint32_t crc = ftv_crc32(ftv_crc32(0, d, at), "\0\0\0", 4);
+    verify(r, "metadata", value, ftv_crc32(crc, value + 4, r->g.data_at - at - 4));
 }
 
 ftv_status ftv_open(ftv_model *m, const void *data, size_t bytes) {
@@ -276,7 +286,7 @@ ftv_status ftv_open(ftv_model *m, const void *data, size_t bytes) {
     m->data = data;
     m->bytes = bytes;
     read_hyperparameters(&r);
-    if (!r.status) verify_checksum(&r);
+    if (!r.status) verify_checksums(&r);
     if (!r.status) read_preprocessing(&r);
     if (r.status) return r.status;
     const size_t d = (size_t)m->embed_dim;

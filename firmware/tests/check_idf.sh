@@ -9,7 +9,7 @@ board=esp32s3; compilers=0
 objects=$(mktemp -d); trap 'rm -rf "$objects"' EXIT
 # Functions that copy or clear a whole row, buffer or structure. ESP-IDF builds with -fno-builtin-memcpy and -fno-builtin-memset,
 # so anywhere else a call is a copy of known size that should have been an instruction.
-whole='ftv_(open|start|arena_bytes|run_u8|preprocess|gguf_open|golden_[a-z]+|(attention_[a-z0-9]+|layer_norm|rms_quantize)_ref)'
+whole='ftv_(open|start|arena_bytes|run_u8|preprocess|gguf_open|golden_[a-z]+|(attention_[a-z0-9]+|layer_norm|rms_quantize)_(ref|scalar))'
 whole="$whole|prepare|patch_task|unpack|group_sums|(matmul|linear|attention_int8)_pie"
 calls() { # COMPILER OPTION... : functions of the engine's objects that call memcpy or memset, one a line
     objdump=objdump
@@ -35,11 +35,22 @@ for cc in gcc clang xtensa-lx106-elf-gcc; do
     [ -s "$objects/calls" ] || fail "$cc: no call of memcpy or memset was found at all: the check is blind"
     inner=$(grep -vxE "$whole" "$objects/calls" | sort -u | tr '\n' ' ')
     [ -z "$inner" ] || fail "$cc: with ESP-IDF's -fno-builtin-memcpy there are calls of memcpy or memset in ${inner}"
+    most=1024 # bytes of a frame; half of it where pointers are as short as the chip's
+    case $cc in xtensa*) most=512;; esac
+    for f in src/*.c app/*.c $board/*.c $board/main/*.c; do
+        case $f in src/kernels_avx*|src/kernels_neon*) continue;; esac
+        $cc $specs -std=gnu17 -O3 -ffp-contract=off -fstack-usage -DCHECK_ON -I$board/check -I$board/main -I$board -Iinclude -Isrc -Iapp -c $f -o "$objects/o.o" 2> /dev/null || fail "$cc -fstack-usage $f"
+        large=$(awk -F'\t' -v most=$most '$2 > most || $3 == "dynamic" { print $1 ": " $2 " bytes" }' "$objects/o.su")
+        [ -z "$large" ] || fail "$cc: frames of more than $most bytes on the stack: $large"
+    done
     compilers=$((compilers + 1))
 done
-for header in $(sed -n 's/^#include "\(.*\)"$/\1/p' $board/main/*.[ch]); do
+for header in $(sed -n 's/^#include "\(.*\)"$/\1/p' $board/main/*.[ch] | sort -u); do
     [ -f "$board/check/$header" ] || continue
-    for component in $(sed -n 's/^#pragma once.*components: \([a-z_ ]*\) .*/\1/p' "$board/check/$header"); do
+    components=$(awk -v h="$header" '$1 == h { gsub(",", " ", $2); print $2 }' $board/check/components.txt)
+    [ -n "$components" ] || fail "check/components.txt does not say which component $header belongs to"
+    for component in $components; do
+        [ "$component" != - ] || continue
         grep -q "PRIV_REQUIRES.*[ ]$component[ )]" $board/main/CMakeLists.txt || fail "main/CMakeLists.txt does not require $component, which $header needs"
     done
 done
@@ -76,4 +87,4 @@ while IFS=', ' read -r name type subtype offset size _; do
 done < $board/partitions.csv
 [ $end -le $((8 << 20)) ] || fail "the partitions end at $end, the flash at $((8 << 20))"
 [ $model -ge 6090000 ] || fail "the model partition has $model bytes; the largest published model takes 6.09 MB"
-echo "ok: ESP-IDF project: $compilers compilers without warnings, no memcpy of a few bytes, components, options, partitions ($((model >> 10)) KiB for the model)"
+echo "ok: ESP-IDF project: $compilers compilers without warnings, no memcpy of a few bytes, small frames, components, options, partitions ($((model >> 10)) KiB for the model)"

@@ -48,6 +48,10 @@ static void fix_checksum(uint8_t *d, size_t n) {
     if (ftv_gguf_open(&g, d, n, error) || !ftv_gguf_value(&g, "ftervit.checksum", &v) || v.bytes != 4) return;
     uint32_t crc = ftv_crc32(0, d + g.data_at, n - g.data_at);
     memcpy(d + (v.value - d), &crc, 4);
+    if (!ftv_gguf_value(&g, "ftervit.header_checksum", &v) || v.bytes != 4) return;
+    memset(d + (v.value - d), 0, 4);
+    crc = ftv_crc32(0, d, g.data_at);
+    memcpy(d + (v.value - d), &crc, 4);
 }
 
 /* A few changes of the kinds that break readers: bits, bytes, 32 and 64-bit numbers, copies, cuts. */

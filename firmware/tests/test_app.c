@@ -6,6 +6,7 @@
 #include "check.h"
 #include "draw.h"
 #include "golden.h"
+#include "kernels.h"
 #include "platform.h"
 
 /* ---- a machine in memory ---- */
@@ -174,6 +175,22 @@ static void test_info(const ftv_model *model) {
     CHECK(strstr(typed("help"), "help selftest"), "help");
 }
 
+static void wrong_gelu(float *x, int n) {
+    ftv_kernels_ref.gelu(x, n);
+    x[n - 1] += 0x1p-20f;
+}
+static void test_check_kernels(void) {
+    const char *name;
+    for (int i = 0; (name = ftv_kernels_text(i)); i++)
+        if (ftv_kernels_supported(name)) CHECK(!ftv_check_kernels(&app, ftv_find_kernels(name)), "%s: %s", name, ftv_check_kernels(&app, ftv_find_kernels(name)));
+    ftv_kernels wrong = ftv_kernels_table;
+    wrong.gelu = wrong_gelu;
+    const char *found = ftv_check_kernels(&app, &wrong);
+    CHECK(found && !strcmp(found, "gelu"), "a wrong GELU is not found: %s", found ? found : "nothing");
+    CHECK(ftv_app_self_test(&app) && !*app.unsound && ftv_app_live(&app), "the self-test at boot: %s", app.unsound);
+    m.edges = 0; /* of the passes above */
+}
+
 static void test_selftest(const ftv_model *model, bool golden) {
     const char *r = command("selftest");
     CHECK(m.done == 1 && atoi(value(r, "wrong")) == 0 && (atoi(value(r, "compared")) > 0) == golden, "selftest: %s", r);
@@ -207,6 +224,12 @@ static void test_damaged_golden(const void *file, size_t bytes) {
         CHECK(m.errors == 1 && strstr(r, "golden golden.logits wrong 1e+06 1e+06 1 ") && strstr(r, " 49742400\n") &&
                   strstr(r, "wrong 1\n") && strstr(r, "failed: 1 of "),
               "a damaged golden tensor: %s", r);
+        CHECK(!ftv_app_live(&app) && strstr(value(command("info"), "unsound"), "golden.logits"), "it goes on classifying: %s", m.records);
+        ftv_app_stop(&app);
+        ftv_app_start(&app, &full, copy, bytes, NULL);
+        const int shown = m.shown;
+        CHECK(!ftv_app_self_test(&app) && strstr(app.unsound, "golden.logits") && m.shown == shown + 1 && !ftv_app_live(&app),
+              "the self-test at boot passes a damaged golden tensor: %s", app.unsound);
         ftv_app_stop(&app);
     }
     free(copy);
@@ -504,6 +527,7 @@ int main(int argc, char **argv) {
         CHECK(!app.trouble && app.model.bytes == bytes, "%s in a partition: %s, %zu of %zu bytes", path,
               app.trouble ? app.trouble : "ok", app.model.bytes, bytes);
         test_info(model);
+        test_check_kernels();
         test_selftest(model, true);
         test_pictures(model);
         test_refusals(model);

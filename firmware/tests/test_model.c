@@ -88,6 +88,37 @@ static void test_fork(bool goes_on) {
     platform_pool_stop(pool);
 }
 
+static void put_header_checksum(uint8_t *d, size_t header) {
+    uint8_t *value = find(d, header, "ftervit.header_checksum") + 23 + 4;
+    memset(value, 0, 4);
+    const uint32_t crc = ftv_crc32(0, d, header);
+    memcpy(value, &crc, 4);
+}
+
+/* Format version 2: a checksum over the metadata, so that no changed bit of the file goes unnoticed. */
+static void test_version_2(const uint8_t *file, size_t n, size_t header) {
+    static const char pair[] = "\x17\0\0\0\0\0\0\0ftervit.header_checksum\4\0\0\0....\x0b\0\0\0\0\0\0\0general.pad\x08\0\0\0\x1a\0\0\0\0\0\0\0"
+                               "so many letters as it must";
+    enum { MORE = sizeof pair - 1, AT = 24 }; /* behind the container's own header */
+    _Static_assert(MORE % 32 == 0, "tensors stay aligned");
+    uint8_t *d = malloc(n + MORE);
+    if (!d) exit(2);
+    memcpy(d, file, AT), memcpy(d + AT, pair, MORE), memcpy(d + AT + MORE, file + AT, n - AT);
+    d[16] += 2; /* keys */
+    find(d, n, "ftervit.format_version")[22 + 4] = 2;
+    put_header_checksum(d, header + MORE);
+    CHECK(open_copy(d, n + MORE) == FTV_OK, "version 2: %s", model.error);
+    for (size_t i = 0; i < header + MORE; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            d[i] ^= (uint8_t)(1 << bit);
+            CHECK(open_copy(d, n + MORE) != FTV_OK, "version 2: bit %d of byte %zu changed, and nobody noticed", bit, i);
+            d[i] ^= (uint8_t)(1 << bit);
+        }
+    find(d, n, "class_names")[11 + 4 + 4 + 8 + 8] ^= 1; /* a letter */
+    refused(d, n + MORE, FTV_ERR_CHECKSUM, "metadata", "another class name");
+    free(d);
+}
+
 int main(void) {
     test_fork(true), test_fork(false);
     size_t n = 0;
@@ -124,7 +155,8 @@ int main(void) {
         ftv_status status;
         const char *words;
     } wrong[] = {
-        {"ftervit.format_version", 2, FTV_ERR_UNSUPPORTED, "format_version is 2"},
+        {"ftervit.format_version", 3, FTV_ERR_UNSUPPORTED, "format_version is 3"},
+        {"ftervit.format_version", 2, FTV_ERR_FORMAT, "header_checksum is missing"},
         {"ftervit.image_size", 15, FTV_ERR_FORMAT, "multiple of the patch size"},
         {"ftervit.image_size", 0, FTV_ERR_UNSUPPORTED, "image_size is 0"},
         {"ftervit.image_size", 1 << 30, FTV_ERR_UNSUPPORTED, "image_size"},
@@ -178,6 +210,8 @@ int main(void) {
     CHECK(ftv_gguf_value(&g, "ftervit.checksum", &v) && !ftv_gguf_value(&g, "ftervit.nothing", &v) &&
               !ftv_gguf_tensor(&g, "nothing", &t),
           "look-ups");
+
+    test_version_2(file, n, g.data_at);
 
     /* sessions: options, arena, and a file at any address */
     FRESH;

@@ -10,6 +10,7 @@
 #include "check.h"
 #include "kernels.h"
 #include "packing.h"
+#include "pie_cost.h"
 #include "pie_gemm.h"
 #include "pie_run.h"
 
@@ -18,18 +19,29 @@ static uint64_t seed = 1;
 static bool broken; /* an instruction broke a rule in this case */
 static uint32_t *job_words;
 
-static void run(const char *name, int words, const uint32_t *word) {
+static uint64_t executed(void) {
+    uint64_t n = 0;
+    for (int i = 0; i < PIE_PARTS; i++) n += pie_count[i];
+    return n;
+}
+
+static void run(const char *name, int words, const uint32_t *word, uint64_t cost) {
+    const uint64_t before = executed();
     if (!broken) broken = !pie_call(name, words, word);
+    if (!broken && pie_omitted < 0)
+        CHECK(executed() - before == cost, "%s executed %llu instructions, pie_cost.h says %llu", name,
+              (unsigned long long)(executed() - before), (unsigned long long)cost);
 }
 
 /* The functions of pie_gemm.S for this machine */
 void ftv_pie_unpack(int8_t *tile, const uint8_t *rows, uintptr_t stride, uintptr_t blocks) {
-    run("ftv_pie_unpack", 4, (uint32_t[]){pie_address(tile), pie_address(rows), (uint32_t)stride, (uint32_t)blocks});
+    run("ftv_pie_unpack", 4, (uint32_t[]){pie_address(tile), pie_address(rows), (uint32_t)stride, (uint32_t)blocks},
+        ftv_pie_unpack_cost(blocks));
 }
 void ftv_pie_align(int8_t *to, const int8_t *from, uintptr_t blocks) {
-    run("ftv_pie_align", 3, (uint32_t[]){pie_address(to), pie_address(from), (uint32_t)blocks});
+    run("ftv_pie_align", 3, (uint32_t[]){pie_address(to), pie_address(from), (uint32_t)blocks}, ftv_pie_align_cost(blocks));
 }
-static void run_job(const char *name, const ftv_pie_job *j) {
+static void run_job(const char *name, const ftv_pie_job *j, uint64_t cost) {
     job_words[FTV_PIE_TILE / 4] = pie_address(j->tile);
     job_words[FTV_PIE_X / 4] = pie_address(j->x);
     job_words[FTV_PIE_X_STRIDE / 4] = (uint32_t)j->x_stride;
@@ -40,21 +52,26 @@ static void run_job(const char *name, const ftv_pie_job *j) {
     job_words[FTV_PIE_BLOCKS / 4] = (uint32_t)j->blocks;
     job_words[FTV_PIE_TOKENS / 4] = (uint32_t)j->tokens;
     memcpy(job_words + FTV_PIE_SCALE / 4, &j->scale, 4);
-    run(name, 1, (uint32_t[]){pie_address(job_words)});
+    run(name, 1, (uint32_t[]){pie_address(job_words)}, cost);
 }
-void ftv_pie_linear(const ftv_pie_job *j) { run_job("ftv_pie_linear", j); }
-void ftv_pie_linear_narrow(const ftv_pie_job *j) { run_job("ftv_pie_linear_narrow", j); }
-void ftv_pie_sums(const ftv_pie_job *j) { run_job("ftv_pie_sums", j); }
+void ftv_pie_linear(const ftv_pie_job *j) { run_job("ftv_pie_linear", j, ftv_pie_linear_cost(j->blocks, j->tokens)); }
+void ftv_pie_linear_narrow(const ftv_pie_job *j) {
+    run_job("ftv_pie_linear_narrow", j, ftv_pie_narrow_cost(j->blocks, j->tokens));
+}
+void ftv_pie_sums(const ftv_pie_job *j) { run_job("ftv_pie_sums", j, ftv_pie_sums_cost(j->blocks, j->tokens)); }
 
 void ftv_pie_dots(int32_t *out, const int8_t *q, const int8_t *k, uintptr_t stride, uintptr_t keys) {
-    run("ftv_pie_dots", 5, (uint32_t[]){pie_address(out), pie_address(q), pie_address(k), (uint32_t)stride, (uint32_t)keys});
+    run("ftv_pie_dots", 5, (uint32_t[]){pie_address(out), pie_address(q), pie_address(k), (uint32_t)stride, (uint32_t)keys},
+        ftv_pie_dots_cost(keys));
 }
 void ftv_pie_widen(int16_t *tile, const int8_t *v, uintptr_t stride, uintptr_t tokens, uintptr_t eighth) {
     run("ftv_pie_widen", 5,
-        (uint32_t[]){pie_address(tile), pie_address(v), (uint32_t)stride, (uint32_t)tokens, (uint32_t)eighth});
+        (uint32_t[]){pie_address(tile), pie_address(v), (uint32_t)stride, (uint32_t)tokens, (uint32_t)eighth},
+        ftv_pie_widen_cost(tokens));
 }
 void ftv_pie_weigh(int32_t *sums, const int16_t *p, const int16_t *tile, uintptr_t blocks) {
-    run("ftv_pie_weigh", 4, (uint32_t[]){pie_address(sums), pie_address(p), pie_address(tile), (uint32_t)blocks});
+    run("ftv_pie_weigh", 4, (uint32_t[]){pie_address(sums), pie_address(p), pie_address(tile), (uint32_t)blocks},
+        ftv_pie_weigh_cost(blocks));
 }
 
 static float real(void) { return (float)(int32_t)(check_random(&seed) >> 32) * 0x1p-30f; }

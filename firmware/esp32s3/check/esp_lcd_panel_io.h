@@ -1,4 +1,4 @@
-#pragma once /* components: esp_lcd */
+#pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

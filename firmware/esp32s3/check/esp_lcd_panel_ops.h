@@ -1,4 +1,4 @@
-#pragma once /* components: esp_lcd */
+#pragma once
 #include "esp_lcd_panel_io.h"
 esp_err_t esp_lcd_panel_reset(esp_lcd_panel_handle_t panel);
 esp_err_t esp_lcd_panel_init(esp_lcd_panel_handle_t panel);

@@ -1,3 +1,3 @@
-#pragma once /* components: esp_psram */
+#pragma once
 #include <stdbool.h>
 bool esp_psram_is_initialized(void);

@@ -1,3 +1,3 @@
-#pragma once /* components: esp_timer */
+#pragma once
 #include <stdint.h>
 int64_t esp_timer_get_time(void); /* microseconds since the start */

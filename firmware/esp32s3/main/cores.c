@@ -28,6 +28,8 @@ static void helper_main(void *arg) {
     }
 }
 
+TaskHandle_t cores_helper(void) { return work.helper; }
+
 bool cores_start(void) {
     work.caller = xTaskGetCurrentTaskHandle();
     return xTaskCreatePinnedToCore(helper_main, "ftervit", STACK_BYTES, NULL, uxTaskPriorityGet(NULL), &work.helper, 1) == pdPASS;

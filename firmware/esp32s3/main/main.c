@@ -5,8 +5,6 @@
 #include "app.h"
 #include "board.h"
 #include "driver/gpio.h"
-#include "driver/usb_serial_jtag.h"
-#include "driver/usb_serial_jtag_vfs.h"
 #include "esp_cpu.h"
 #include "esp_heap_caps.h"
 #include "esp_idf_version.h"
@@ -21,25 +19,9 @@
 
 static const char *const TAG = "ftervit";
 
-enum {
-    LINK_BUFFER = 8192,
-    RESERVE = 48 << 10, /* internal memory that stays free: stacks, transfers to the screen */
-};
+enum { RESERVE = 48 << 10 }; /* internal memory that stays free: stacks, transfers to the screen */
 
 static ftv_app app; /* in internal memory */
-
-/* ---- the link: each frame is one write, so that no log line falls into it ---- */
-
-static void link_write(void *context, const void *bytes, size_t n) {
-    (void)context;
-    usb_serial_jtag_write_bytes(bytes, n, pdMS_TO_TICKS(200)); /* nobody reads: dropped */
-}
-
-static void link_start(void) {
-    usb_serial_jtag_driver_config_t config = {.tx_buffer_size = LINK_BUFFER, .rx_buffer_size = LINK_BUFFER};
-    ESP_ERROR_CHECK(usb_serial_jtag_driver_install(&config));
-    usb_serial_jtag_vfs_use_driver();
-}
 
 /* ---- clocks, pin, memory ---- */
 
@@ -87,6 +69,8 @@ static void facts(void *context, ftv_app *a) {
     ftv_say(a, "idf %s", esp_get_idf_version());
     ftv_say(a, "free_internal_bytes %zu", heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT));
     ftv_say(a, "free_psram_bytes %zu", heap_caps_get_free_size(MALLOC_CAP_SPIRAM | MALLOC_CAP_8BIT));
+    ftv_say(a, "stack_free_bytes main %u", (unsigned)uxTaskGetStackHighWaterMark(NULL));
+    if (cores_helper()) ftv_say(a, "stack_free_bytes helper %u", (unsigned)uxTaskGetStackHighWaterMark(cores_helper()));
     for (esp_partition_iterator_t i = esp_partition_find(ESP_PARTITION_TYPE_ANY, ESP_PARTITION_SUBTYPE_ANY, NULL); i;
          i = esp_partition_next(i)) {
         const esp_partition_t *p = esp_partition_get(i);
@@ -111,7 +95,7 @@ static const char *map_model(const void **file, size_t *bytes) {
 }
 
 void app_main(void) {
-    link_start();
+    if (!link_start()) ESP_LOGE(TAG, "no console: the driver of its port does not start");
     if (!esp_psram_is_initialized()) ESP_LOGE(TAG, "no PSRAM: only models whose arena fits into internal memory can run");
     static ftv_board board = {.name = CONFIG_IDF_TARGET,
                               .write = link_write,
@@ -136,7 +120,7 @@ void app_main(void) {
 #if CONFIG_FTV_BOTH_CORES
     if (cores_start()) options.workers = 2, options.parallel_for = cores_run;
 #endif
-    fast_memory(&board);
+    if (esp_psram_is_initialized()) fast_memory(&board); /* without it the arena lies there, and must fit */
     const void *file = NULL;
     size_t bytes = 0;
     const char *why = map_model(&file, &bytes);
@@ -146,14 +130,16 @@ void app_main(void) {
         ftv_app_start(&app, &board, file, bytes, &options);
     if (app.trouble)
         ESP_LOGE(TAG, "no model: %s", app.trouble);
+    else if (!ftv_app_self_test(&app))
+        ESP_LOGE(TAG, "self-test failed: %s; type selftest", app.unsound);
     else
-        ESP_LOGI(TAG, "ready: type help");
+        ESP_LOGI(TAG, "self-test passed, ready: type help");
 
-    for (TickType_t wait = 0;;) {
+    for (int wait_ms = 0;;) {
         static uint8_t buffer[1024];
-        const int n = usb_serial_jtag_read_bytes(buffer, sizeof buffer, wait);
+        const int n = link_read(buffer, sizeof buffer, wait_ms);
         if (n > 0) ftv_app_receive(&app, buffer, (size_t)n);
         /* a host that has just spoken has more to say: the camera waits for it */
-        wait = n > 0 ? pdMS_TO_TICKS(300) : ftv_app_live(&app) ? 0 : pdMS_TO_TICKS(100);
+        wait_ms = n > 0 ? 300 : ftv_app_live(&app) ? 0 : 100;
     }
 }

@@ -1,4 +1,4 @@
-#pragma once /* components: esp_driver_spi */
+#pragma once
 #include <stdint.h>
 
 #include "esp_err.h"

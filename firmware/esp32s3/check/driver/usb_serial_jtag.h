@@ -1,4 +1,4 @@
-#pragma once /* components: esp_driver_usb_serial_jtag */
+#pragma once
 #include <stddef.h>
 #include <stdint.h>
 

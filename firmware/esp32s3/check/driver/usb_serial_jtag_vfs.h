@@ -1,2 +1,2 @@
-#pragma once /* components: esp_driver_usb_serial_jtag vfs */
+#pragma once
 void usb_serial_jtag_vfs_use_driver(void);

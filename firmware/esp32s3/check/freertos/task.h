@@ -7,5 +7,6 @@ BaseType_t xTaskCreatePinnedToCore(TaskFunction_t pxTaskCode, const char *const 
                                    const BaseType_t xCoreID); /* stack in bytes */
 TaskHandle_t xTaskGetCurrentTaskHandle(void);
 UBaseType_t uxTaskPriorityGet(const TaskHandle_t xTask);
+UBaseType_t uxTaskGetStackHighWaterMark(TaskHandle_t xTask); /* bytes that were never used */
 BaseType_t xTaskNotifyGive(TaskHandle_t xTaskToNotify);
 uint32_t ulTaskNotifyTake(BaseType_t xClearCountOnExit, TickType_t xTicksToWait);
