@@ -10,7 +10,7 @@ BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 ENGINE  := setup.py settings.ini firmware/build_ffi.py $(wildcard firmware/src/*.[ch] firmware/include/*.h firmware/host/*.[ch])
 
-.PHONY: reproduce test lab bench readme lock clean help
+.PHONY: reproduce test lab bench docs readme lock clean help
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,16 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 bench: $(READY)  ## speed and memory beside PyTorch, ONNX Runtime, OpenVINO; the training step
 	$(BIN)/ftervit-bench $(ARGS)
 
-readme: $(READY)  ## write README.md from nbs/index.ipynb
+# Sphinx has its own environment: its packages and the project's need not agree
+docs: build/docs/.ready  ## the documentation site, _docs/index.html: stored outputs, no network, every link checked
+	build/docs/bin/python docs/build.py
+
+build/docs/.ready: docs/requirements.txt
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --disable-pip-version-check --quiet -r docs/requirements.txt
+	@touch $@
+
+readme: $(READY)  ## write README.md and RESULTS.md from their notebooks
 	$(BIN)/python -m ftervit.reproduce --readme
 
 lock: $(READY)  ## resolve settings.ini anew into requirements.lock and environment.yml

@@ -31,6 +31,7 @@ ENV = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "FTERVIT_PROF
 COMMANDS = [
     ("README.md and RESULTS.md are what their notebooks give", "python -m ftervit.reproduce --readme --check", ""),
     ("what is recorded is of one run", "python -m ftervit.reproduce --records", ""),
+    ("the documentation site builds, no link in it is dead", "make docs", "make"),
     ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", f"make -j{CORES} -C firmware check", "make gcc"),
     ("engine: same bits in the Xtensa emulator", "make -C firmware emulate", "make gcc dpkg xtensa-lx106-elf-gcc qemu-system-xtensa"),
     ("engine: same bits in Chromium, every model and kernel set", "make -C firmware wasm-check", "make gcc node clang-19 chromium"),

@@ -1,1 +1,15 @@
+"""Fully ternary vision transformers: make a timm model ternary, train it, write it as one file, run that in C."""
 __version__ = "0.1.0"
+
+_OFFERED = dict(ternarize='models', TernaryConfig='models', load_checkpoint='models', load_published='models', save_checkpoint='models',
+                save_gguf='export', load_student='export', Engine='engine')   # name -> module, imported when first asked for
+__all__ = list(_OFFERED)
+
+
+def __getattr__(name):
+    if name not in _OFFERED: raise AttributeError(f"module 'ftervit' has no attribute {name!r}; it offers {', '.join(_OFFERED)}")
+    from importlib import import_module
+    return getattr(import_module(f'.{_OFFERED[name]}', __name__), name)
+
+
+def __dir__(): return [*globals(), *_OFFERED]
