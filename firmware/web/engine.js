@@ -144,9 +144,6 @@ export class Engine {
         return {...this.#run((options.rollout ? ROLLOUT : 0) | (options.crc ? CRC : 0), options.k ?? 5), preprocessMs};
     }
 
-    /** The forward pass once more, over the pixels that are there. */
-    again() { return this.#run(0, 1).answers[0]; }
-
     /** The model's own golden picture: every stage's CRC-32, and what PyTorch computed where the file says it. */
     selftest(options = {}) {
         this.start(options);
