@@ -77,7 +77,8 @@ def facts(m: WebModel) -> dict[str, Any]:
     return dict(top1=student['top1_percent'], tested=student['n'], teacherTop1=teacher['top1_percent'], teacherBytes=teacher['bytes'])
 
 # %% ../nbs/11a_browser.ipynb #84c09add
-ORIGIN = dict(photographs='photographs from scikit-learn, china.jpg and flower.jpg, reduced, CC BY 2.0, by danielbuechele and vultilion (Flickr)',
+ORIGIN = dict(photographs='photographs from scikit-learn, china.jpg and flower.jpg, reduced, CC BY 2.0, '
+                           'by danielbuechele and vultilion (Flickr); the flower is none of the classes that these networks know',
               digits="held-out digits from scikit-learn's copy of the UCI set, CC BY 4.0")
 
 def photographs(side: int = 384) -> dict[str, bytes]:

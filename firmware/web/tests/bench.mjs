@@ -25,7 +25,7 @@ async function setUp({name, kind, file, kernels, attention}) {
     if (kind === 'engine') {
         const {Engine} = await import('/web/engine.js'), engine = await Engine.create(await get(`/modules/${kernels === 'relaxed' ? 'ftervit-relaxed' : 'ftervit'}.wasm`));
         engine.load(await get(file), {attention, kernels});
-        run = async () => engine.classify({data: pixels, width: side, height: side}).answers[0].index;
+        run = async () => engine.classify({data: pixels, width: side, height: side}).answers[0].index; /* its preparation included, unlike the other's */
     } else {
         const ort = globalThis.ort ??= await import('/ort/ort.wasm.min.mjs');
         ort.env.wasm.numThreads = 1, ort.env.wasm.wasmPaths = '/ort/';
