@@ -113,10 +113,10 @@ void ftv_attention_f32_scalar(float *out, const float *q, const float *k, const 
                               float scale, int first, int last, void *scratch);
 size_t ftv_attention_scratch_scalar(int tokens, int head_dim);
 
-/* In the initialiser of a set that only multiplies, and attends to int8, in its own words */
-#define FTV_PORTABLE_OPERATIONS                                                                                                  \
+/* In the initialiser of a set that only multiplies, and attends to int8, in its own words: for cores without vectors */
+#define FTV_SCALAR_OPERATIONS                                                                                                    \
     .layer_norm = ftv_layer_norm_ref, .rms_quantize = ftv_rms_quantize_ref, .quantize = ftv_quantize_ref,                        \
-    .quantize_columns = ftv_quantize_columns_ref, .gelu = ftv_gelu_ref, .add = ftv_add_ref, .load_f16 = ftv_load_f16_ref,        \
-    .attention_f32 = ftv_attention_f32_ref
+    .quantize_columns = ftv_quantize_columns_ref, .gelu = ftv_gelu_scalar, .add = ftv_add_ref, .load_f16 = ftv_load_f16_ref,     \
+    .attention_f32 = ftv_attention_f32_scalar
 
 #endif
