@@ -6,6 +6,7 @@
 """
 import argparse
 import filecmp
+import json
 import os
 import re
 import shutil
@@ -95,6 +96,10 @@ def after(command: str, folder: str, pattern: str, *keep: str) -> list[str]:
 def notebooks_clean() -> None:
     dirty = after("nbdev_clean", "nbs", "[!_.]*.ipynb")
     assert not dirty, f"run nbdev_clean, it changes {', '.join(dirty)}"
+    for notebook in NOTEBOOKS:
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+            told = [o for o in cell.get("outputs", []) if o.get("name") == "stderr" or re.search(r"/(root|home|Users|tmp)/", json.dumps(o.get("text", "")))]
+            assert not told, f"{notebook.name}: an output holds warnings or a path of the machine that executed it: {json.dumps(told)[:300]}"
 
 
 def package_exported() -> None:

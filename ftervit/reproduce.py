@@ -527,7 +527,6 @@ def write_readme(check: bool = False   # only compare
     same = True
     for page, notebook in PAGES.items():
         path = project_root()/page
-        if not (path.parent/'nbs'/f'{notebook}.ipynb').is_file(): continue
         new, old = page_text(notebook), path.read_text(encoding='utf-8') if path.is_file() else ''
         if check: sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), page, f'{notebook}.ipynb'))
         elif old != new:

@@ -158,10 +158,14 @@ class _Handler(SimpleHTTPRequestHandler):
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {'.wasm': 'application/wasm', '.js': 'text/javascript', '.gguf': 'application/octet-stream'}
     def log_message(self, *args: Any) -> None: pass
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError): super().handle_error(request, client_address)   # a browser may hang up
+
 def server(folder: str | Path, port: int = 0   # 0: any that is free
           ) -> ThreadingHTTPServer:
     "Serves `folder` to this machine alone, at 127.0.0.1; `serve_forever` starts it, `server_address[1]` is its port."
-    return ThreadingHTTPServer(('127.0.0.1', port), partial(_Handler, directory=str(folder)))
+    return _Server(('127.0.0.1', port), partial(_Handler, directory=str(folder)))
 
 def frame(page: str | Path,     # an HTML file, or an address
           height: int = 900     # pixels
@@ -170,7 +174,7 @@ def frame(page: str | Path,     # an HTML file, or an address
     from IPython.display import HTML
     local = isinstance(page, Path) or Path(page).is_file()
     source = f'srcdoc="{html.escape(Path(page).read_text(encoding="utf-8"))}"' if local else f'src="{html.escape(str(page))}"'
-    return HTML(f'<iframe {source} title="A fully ternary network in the browser" allow="camera" style="width:100%;height:{height}px;border:0"></iframe>')
+    return HTML(f'<div><iframe {source} title="A fully ternary network in the browser" allow="camera" style="width:100%;height:{height}px;border:0"></iframe></div>')
 
 # %% ../nbs/11a_browser.ipynb #e43cccd5
 def main(argv: list[str] | None = None) -> int:
