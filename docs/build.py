@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = {'Primitives': '0[0-3]*', 'Training and analysis': '0[4-7]*', 'File, engine, board': '0[89]*', 'Reproduction, power, firmware, browser': '1*'}
+PARTS = {'Primitives': '0[0-4]*', 'Training and analysis': '0[5-9]*', 'File, engine, board, browser': '1[0-3]*', 'Reproduction': '1[4-9]*'}
 
 
 def settings() -> dict[str, str]:
@@ -92,7 +92,7 @@ def build(out: Path) -> int:
         with (source/'index.md').open('a', encoding='utf-8') as f:
             f.write('\n```{toctree}\n:hidden:\n\nresults\n```\n')
             for title, pattern in PARTS.items():
-                names = [c.stem for c in chapters if c.match(pattern)] + (['firmware'] if pattern == '1*' else [])
+                names = [c.stem for c in chapters if c.match(pattern)] + (['firmware'] if pattern == '1[0-3]*' else [])
                 f.write(f'\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n' + '\n'.join(names) + '\n```\n')
         if code := subprocess.call([sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '-b', 'html', d, f'{built}/html']): raise SystemExit(code)
         shutil.rmtree(out, ignore_errors=True)

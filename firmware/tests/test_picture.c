@@ -1,5 +1,5 @@
 /* Pictures: headers with remarks, depths, transparency, the way up; and thirty thousand damaged files, none of which may crash.
- * That the pixels are Pillow's is tested in 09_engine.ipynb. */
+ * That the pixels are Pillow's is tested in 11_engine.ipynb. */
 #include <stdlib.h>
 #include <string.h>
 
