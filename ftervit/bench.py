@@ -22,7 +22,8 @@ from .export import save_gguf
 from .kernels import pack_model
 from .layers import int_matmul, set_mode
 from .models import ModelConfig, create_model, ternarize
-from .profiles import COLORS, DEFAULT_PROFILE, Profile, load_json, load_profile, load_table, save_figure, save_json, save_table, use_style
+from .profiles import (COLORS, DEFAULT_PROFILE, Profile, load_json, load_profile, load_table, save_figure,
+                              save_json, save_table, use_style)
 from .training import benchmark_step
 
 # %% auto #0

@@ -16,7 +16,8 @@ from timm.models.swin_transformer import WindowAttention
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from .quantizers import EPS, Affine, Granularity, Quantized, TernaryMethod, fake_quantize, int8_asymmetric, int8_symmetric, ternary
+from .quantizers import (EPS, Affine, Granularity, Quantized, TernaryMethod, fake_quantize, int8_asymmetric,
+                                int8_symmetric, ternary)
 
 # %% auto #0
 __all__ = ['INT8_CPU', 'ActMethod', 'WeightMethod', 'ForwardMode', 'QUANT_ATTENTION', 'CalibrationMethod', 'int_matmul',

@@ -24,8 +24,9 @@ from timm.models._hub import load_model_config_from_path
 from timm.utils import unwrap_model
 from torch import nn
 
-from .layers import (QUANT_ATTENTION, ActMethod, ActQuant, ForwardMode, QuantConv2d, QuantLayer, QuantLayerNorm, QuantLinear,
-                            QuantRmsNorm, TernaryBitConv2d, TernaryBitLinear, TernaryLayerNorm, WeightMethod, set_mode)
+from .layers import (QUANT_ATTENTION, ActMethod, ActQuant, ForwardMode, QuantConv2d, QuantLayer, QuantLayerNorm,
+                            QuantLinear, QuantRmsNorm, TernaryBitConv2d, TernaryBitLinear, TernaryLayerNorm,
+                            WeightMethod, set_mode)
 from .profiles import Config, Profile, atomic_write, project_root
 from .weights import SOURCES, apply_delta, delta_tensors, load_source
 
@@ -468,7 +469,7 @@ def _open(what: str | Path, p: Profile) -> Checkpoint:
         return Checkpoint(create_model(config).eval(), dict(model=config.model_dump(), ternary=None))
     if Path(what).suffix == '.safetensors': return load_checkpoint(what)
     if Path(what).suffix == '.gguf':
-        from ftervit.export import load_student   # further down; a model file of a student that is too large to keep as a checkpoint
+        from ftervit.export import load_student# further down; a model file of a student that is too large to keep as a checkpoint
         return load_student(what)
     return Checkpoint(load_published(what), dict(published=str(what)))
 

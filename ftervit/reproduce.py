@@ -31,8 +31,8 @@ from .export import architecture, golden_tensors, save_gguf
 from .fidelity import published_fidelity
 from .models import ModelConfig, account, create_model, load_checkpoint, paper_table
 from .preflight import preflight
-from .profiles import (COLORS, DEFAULT_PROFILE, PROFILE_ENV, Profile, atomic_write, load_json, load_profile, project_root, save_figure, save_json,
-                              save_table, use_style)
+from .profiles import (COLORS, DEFAULT_PROFILE, PROFILE_ENV, Profile, atomic_write, load_json, load_profile,
+                              project_root, save_figure, save_json, save_table, use_style)
 from .sensitivity import published_shares
 from .training import parse_set, train_seeds
 

@@ -26,8 +26,10 @@ from tqdm.auto import tqdm
 
 from .data import DataConfig, Loaders, make_loaders
 from .layers import QuantLayer, QuantLinear, quantize_weight, set_mode
-from .models import ModelConfig, TernaryConfig, coverage, create_model, load_checkpoint, round_delta, round_leftovers, save_checkpoint, ternarize
-from .profiles import DEFAULT_PROFILE, Config, Profile, atomic_write, load_json, load_profile, project_root, save_json, save_table, seed_all
+from .models import (ModelConfig, TernaryConfig, coverage, create_model, load_checkpoint, round_delta,
+                            round_leftovers, save_checkpoint, ternarize)
+from .profiles import (DEFAULT_PROFILE, Config, Profile, atomic_write, load_json, load_profile, project_root,
+                              save_json, save_table, seed_all)
 from .quantizers import fake_quantize, int8_symmetric
 
 # %% auto #0
