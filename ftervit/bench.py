@@ -24,7 +24,7 @@ from .layers import int_matmul, set_mode
 from .models import ModelConfig, create_model, ternarize
 from .profiles import (COLORS, DEFAULT_PROFILE, Profile, load_json, load_profile, load_table, save_figure,
                               save_json, save_table, use_style)
-from .training import benchmark_step
+from .step_cost import benchmark_step
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'INSTRUCTIONS', 'BUSY_PERCENT', 'CONTESTANTS', 'REFERENCE', 'DEIT', 'PAUSE_S', 'SHAPES', 'DIMS', 'TOKENS',

@@ -26,9 +26,10 @@ from .models import (PUBLISHED_MODELS, ModelConfig, TernaryConfig, create_model,
                             load_published, paper_table, round_leftovers, save_checkpoint, ternarize)
 from .profiles import (COLORS, DEFAULT_PROFILE, NEUTRAL, REMEDY, Config, Profile, load_json, load_profile,
                               load_table, save_figure, save_json, save_table, set_path, use_style)
-from .training import (EXIT_TIME_UP, EngineConfig, Job, Run, TimeUp, TrainConfig, as_options, check_settings,
-                              cpu_slots, describe, engine_overrides, epochs_done, epochs_of, evaluate, evaluation_mode,
-                              make_accelerator, minutes_left, parse_set, run_jobs, sizes, teacher_file)
+from .jobs import Job, as_options, cpu_slots, engine_overrides, parse_set, run_jobs
+from .loop import EXIT_TIME_UP, EngineConfig, TimeUp, check_settings, describe, make_accelerator, minutes_left
+from .runs import Run, epochs_done, epochs_of, sizes, teacher_file
+from .training import TrainConfig, evaluate, evaluation_mode
 
 # %% auto #0
 __all__ = ['REFERENCE', 'GridConfig', 'Cell', 'experiment_cells', 'choose_cells', 'cell_profile', 'impossible_cells',

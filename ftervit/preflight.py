@@ -23,7 +23,8 @@ from .models import ModelConfig, TernaryConfig, create_model, load_checkpoint, r
 from .profiles import Config, Profile, project_root
 from .rollout import rollout_maps
 from .sensitivity import AnalysisConfig
-from .training import EngineConfig, Taps, TrainConfig, check_settings, make_optimizer, training_loss
+from .loop import EngineConfig, check_settings
+from .training import Taps, TrainConfig, make_optimizer, training_loss
 
 # %% auto #0
 __all__ = ['PHASES', 'SECTIONS', 'read_sections', 'try_training', 'try_data', 'try_model', 'impossible_notebooks', 'preflight',

@@ -53,7 +53,7 @@ class Profile(Config):
     phase1: dict[str, Any] = {}    # ftervit.training.TrainConfig
     phase2: dict[str, Any] = {}    # ftervit.training.TrainConfig
     restarts: list[int] = []       # phase-1 epochs from which phase 2 starts; the last epoch always does
-    engine: dict[str, Any] = {}    # ftervit.training.EngineConfig
+    engine: dict[str, Any] = {}    # ftervit.loop.EngineConfig
     analysis: dict[str, Any] = {}  # sizes of the analyses: images, probes, grid points
     experiments: dict[str, Any] = {}  # ftervit.experiments.GridConfig: which methods and ablations are compared
 

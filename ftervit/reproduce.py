@@ -34,7 +34,8 @@ from .preflight import preflight
 from .profiles import (COLORS, DEFAULT_PROFILE, PROFILE_ENV, Profile, atomic_write, load_json, load_profile,
                               project_root, save_figure, save_json, save_table, use_style)
 from .sensitivity import published_shares
-from .training import parse_set, train_seeds
+from .jobs import parse_set
+from .runs import train_seeds
 
 # %% auto #0
 __all__ = ['TRAIN', 'INPUTS', 'SECTIONS', 'STAGES', 'NOT_MEASURED', 'CLASSES', 'TABLES', 'PAGES', 'notebook_paths',
