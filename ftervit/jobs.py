@@ -28,7 +28,7 @@ def _value(text: str) -> Any:
 
 
 def parse_set(pairs: list[str]) -> dict[str, Any]:
-    "`['a.b=1', 'c=x']` as `{'a.b': 1, 'c': 'x'}`. Raises `ValueError` for an entry without '=', or whose value is not YAML."
+    "`['a.b=1', 'c=x']` as `{'a.b': 1, 'c': 'x'}`. Raises `ValueError` for what has no '=' or is not YAML."
     out = {}
     for pair in pairs:
         key, eq, value = pair.partition('=')
@@ -42,16 +42,18 @@ def as_options(name: str, overrides: dict[str, Any]) -> list[str]:
     "The command-line options that load the profile `name` with `overrides`."
     return ['--profile', name, *(x for k, v in overrides.items() for x in ('--set', f'{k}={json.dumps(v)}'))]
 
-# %% ../nbs/05b_jobs.ipynb #2f985ea1
+# %% ../nbs/05b_jobs.ipynb #51883b0c
 def run_options(a: argparse.ArgumentParser) -> None:
     "Add to `a` what all commands that train have."
-    a.add_argument('--profile', default=DEFAULT_PROFILE, help='name in data/profiles, or path of a YAML file (default: %(default)s)')
+    a.add_argument('--profile', default=DEFAULT_PROFILE,
+                   help='name in data/profiles, or path of a YAML file (default: %(default)s)')
     a.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
                    help='override a value of the profile, e.g. phase1.epochs=50 or data.root=~/imagenette; repeatable')
     a.add_argument('--bf16', action='store_true', help='bfloat16 mixed precision (default: on a GPU)')
     a.add_argument('--cpu', action='store_true', help='stay on the CPU')
     a.add_argument('--max-minutes', type=float, metavar='M',
-                   help=f'stop between two epochs, with exit code {EXIT_TIME_UP}, before M minutes are over; the same command goes on')
+                   help=f'stop between two epochs, with exit code {EXIT_TIME_UP}, before M minutes are over; the same '
+                   'command goes on')
 
 # %% ../nbs/05b_jobs.ipynb #453076b3
 def engine_overrides(args: argparse.Namespace) -> dict[str, Any]:
@@ -60,9 +62,9 @@ def engine_overrides(args: argparse.Namespace) -> dict[str, Any]:
              'engine.max_minutes': args.max_minutes}
     return {k: v for k, v in asked.items() if v is not None}
 
-# %% ../nbs/05b_jobs.ipynb #08e2d5ff
+# %% ../nbs/05b_jobs.ipynb #d27ef924
 def exit_code(action: Callable[[], int]) -> int:
-    "What `action` gives; 130 if it is interrupted, `EXIT_TIME_UP` if time is up, 1 for an error that its user can mend."
+    "What `action` gives; 130 if interrupted, `EXIT_TIME_UP` if time is up, 1 for an error that its user can mend."
     try: return action()
     except KeyboardInterrupt:
         print('interrupted: the same command goes on', file=sys.stderr)
@@ -84,12 +86,12 @@ class Job(NamedTuple):
 
     def start(self) -> subprocess.Popen:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open('w') as log:
-            return subprocess.Popen([sys.executable, *self.arguments], env=os.environ | self.env, stdout=log, stderr=subprocess.STDOUT)
+        command, env = [sys.executable, *self.arguments], os.environ | self.env
+        with self.log.open('w') as log: return subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
 
 
 def cpu_slots(jobs: int) -> list[dict[str, str]]:
-    "Environments of as many processes as there are cores, or `jobs` if that is fewer, each with its share of the cores."
+    "Environments of as many processes as there are cores, or `jobs` if that is fewer, each with its share of them."
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     n = max(1, min(cores, jobs))
     return [{k: str(max(1, cores//n)) for k in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')}]*n
@@ -144,10 +146,10 @@ def _command(module: str, arguments: list[str], env: dict[str, str], log: str) -
     gc.freeze()   # what was imported stays: no need to look through it after each phase
     sys.exit(importlib.import_module(module).main(arguments))
 
-# %% ../nbs/05b_jobs.ipynb #c351339a
+# %% ../nbs/05b_jobs.ipynb #401a9c9d
 class Apart:
-    """`python -m module arguments`, on one thread, in processes of `forking`, told `env` and, if there are several, what
-    `torchrun` tells them."""
+    """`python -m module arguments`, on one thread, in processes of `forking`, told `env` and, if there are several,
+    what `torchrun` tells them."""
     def __init__(self, module: str, *arguments: str, processes: int = 1, **env: str):
         self.log, ranks = tempfile.NamedTemporaryFile('r', errors='replace'), [{}]
         if processes > 1:
@@ -155,8 +157,8 @@ class Apart:
             where = dict(MASTER_ADDR='localhost', MASTER_PORT=str(self.store.port), WORLD_SIZE=str(processes),
                          LOCAL_WORLD_SIZE=str(processes), TORCHELASTIC_USE_AGENT_STORE='True')
             ranks = [where | dict(RANK=str(i), LOCAL_RANK=str(i)) for i in range(processes)]
-        command = by_name('ftervit.jobs', '_command')
-        self.processes = [forking().Process(target=command, args=(module, list(arguments), env | r, self.log.name)) for r in ranks]
+        command, start = by_name('ftervit.jobs', '_command'), forking().Process
+        self.processes = [start(target=command, args=(module, list(arguments), env | r, self.log.name)) for r in ranks]
         for p in self.processes: p.start()
 
     def end(self, code: int = 0) -> str:

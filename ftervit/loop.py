@@ -31,14 +31,14 @@ from .training import Taps, TrainConfig, evaluate, feature_loss, make_optimizer,
 __all__ = ['EXIT_TIME_UP', 'EngineConfig', 'make_accelerator', 'check_settings', 'TimeUp', 'minutes_left', 'describe',
            'compiled_blocks', 'train']
 
-# %% ../nbs/05a_loop.ipynb #29fc47bd
+# %% ../nbs/05a_loop.ipynb #507521cd
 class EngineConfig(Config):
     "Section `engine` of a profile: how the loop runs, not what it computes."
     mixed_precision: Literal['auto', 'no', 'bf16'] = 'auto'   # auto: bf16 on a GPU, else FP32
     compile: bool = False                                     # torch.compile of the blocks of student and teacher
-    save_every_s: float = Field(0, ge=0)                      # a crash may cost so many seconds: shorter epochs are not all written
+    save_every_s: float = Field(0, ge=0)                      # a crash may cost so many seconds of epochs
     cpu: bool = False                                         # stay on the CPU even where there is a GPU
-    max_minutes: float | None = Field(None, gt=0)             # stop before an epoch that would end later than so long after the start
+    max_minutes: float | None = Field(None, gt=0)             # then stop, between two epochs
 
 # %% ../nbs/05a_loop.ipynb #19c367f7
 def make_accelerator(engine: EngineConfig = EngineConfig()) -> Accelerator:
@@ -59,7 +59,8 @@ def check_settings(saved: dict, now: dict, path: Path) -> None:
     a, b = _flat(saved), _flat(json.loads(json.dumps(now)))
     differ = [f"{k}: {a.get(k)!r} there, {b.get(k)!r} now" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
     if differ:
-        raise ValueError(f"{path} was made with other settings ({'; '.join(differ[:4])}): delete it, or give the run another name")
+        raise ValueError(f"{path} was made with other settings ({'; '.join(differ[:4])}): delete it, or give the run "
+                         "another name")
 
 # %% ../nbs/05a_loop.ipynb #f311e073
 _STARTED = time.monotonic()
@@ -73,9 +74,9 @@ def minutes_left(engine: EngineConfig) -> float | None:
     "Minutes of `engine.max_minutes` that this process has left, at least a hundredth; None without a limit."
     return None if engine.max_minutes is None else max(0.01, engine.max_minutes - (time.monotonic() - _STARTED)/60)
 
-# %% ../nbs/05a_loop.ipynb #73236c9a
+# %% ../nbs/05a_loop.ipynb #5d2e57c9
 class _Clock:
-    "Tells before each epoch whether it would end after `max_minutes` since the process started; its first one always runs."
+    "Tells before each epoch whether it would end `max_minutes` after the process started; its first one always runs."
     took: float | None = None   # seconds of the process's last epoch, of whatever phase
 
     def __init__(self, max_minutes: float | None, acc: Accelerator):
@@ -110,21 +111,23 @@ class _Phase:
     history: list[dict[str, Any]] = field(default_factory=list)
     taps: list[Taps] = field(default_factory=list)     # on model and teacher, if the blocks are compared
 
-# %% ../nbs/05a_loop.ipynb #a9789ce3
+# %% ../nbs/05a_loop.ipynb #79ae71cc
 @patch
 def check(self: _Phase) -> None:
-    "Raises `ValueError` for classes that do not match, an epoch to keep that never comes, a model that cannot drop patches."
+    "Raises `ValueError` for other classes, an epoch to keep that never comes, a model that cannot drop patches."
     classes = self.loaders.classes
     for name, m in (('teacher', self.teacher), ('model', self.model)):
         if m is not None and m.num_classes != len(classes):
-            raise ValueError(f"the {name} has {m.num_classes} classes, the data set {len(classes)} ({', '.join(classes[:3])}, ...)")
-    if (e := max(self.keep, default=0)) > self.config.epochs: raise ValueError(f"cannot keep epoch {e} of {self.config.epochs}")
+            raise ValueError(f"the {name} has {m.num_classes} classes, the data set {len(classes)} "
+                             f"({', '.join(classes[:3])}, ...)")
+    if (e := max(self.keep, default=0)) > self.config.epochs:
+        raise ValueError(f"cannot keep epoch {e} of {self.config.epochs}")
     if (share := self.config.patch_drop) and not hasattr(self.model, 'patch_drop'):
         raise ValueError(f"patch_drop {share}: {self.arch.name} cannot do without some of its patches; set it to 0")
 
-# %% ../nbs/05a_loop.ipynb #e5cf1700
+# %% ../nbs/05a_loop.ipynb #cac34ad1
 def _load_state(path: Path, device: Any) -> dict[str, Any]:
-    "What `train` wrote after its last epoch. Raises `ValueError` with the name of a file that is damaged or of another program."
+    "What `train` wrote after its last epoch. Raises `ValueError` naming a file that is damaged or of another program."
     try:
         state = torch.load(path, map_location=device, weights_only=True)
         if missing := {'settings', 'history', 'model', 'optimizer', 'scheduler'} - set(state):
@@ -135,10 +138,10 @@ def _load_state(path: Path, device: Any) -> dict[str, Any]:
                          "and this phase begins anew") from None
     return state
 
-# %% ../nbs/05a_loop.ipynb #868f43e9
+# %% ../nbs/05a_loop.ipynb #8888c1c5
 @patch
 def begin(self: _Phase, provenance: Any = None) -> None:
-    "Optimizer and schedule of the models on their device, as `last.pt` left them. Raises `ValueError` for other settings there."
+    "Optimizer and schedule, as `last.pt` left them, and models in their places. Raises what `resume` raises."
     self.model.to(self.acc.device).train()
     if self.teacher is not None: self.teacher.to(self.acc.device).eval().requires_grad_(False)
     for m in self.model.modules():   # a bias that is never added has no gradient to wait for
@@ -150,10 +153,10 @@ def begin(self: _Phase, provenance: Any = None) -> None:
     self.engine, self.optimizer = self.acc.prepare(self.model, optimizer)
     self.ternary = [(m, m.method) for m in self.model.modules() if isinstance(m, QuantLayer) and m.bits == 2]
 
-# %% ../nbs/05a_loop.ipynb #9c7837d4
+# %% ../nbs/05a_loop.ipynb #cdd0ca69
 @patch
 def resume(self: _Phase, optimizer: torch.optim.Optimizer) -> None:
-    "Models, optimizer, schedule and history as `last.pt` holds them. Raises `ValueError` for weights to keep that were not."
+    "All as `last.pt` holds it. Raises `ValueError` for other settings there, or weights to keep that were not."
     last = self.out/'last.pt'
     state = _load_state(last, 'cpu' if self.acc.device.type == 'cpu' else self.acc.device)   # not cpu:0, as gloo has it
     check_settings(json.loads(state['settings']), self.settings, last)
@@ -163,7 +166,9 @@ def resume(self: _Phase, optimizer: torch.optim.Optimizer) -> None:
     self.history = json.loads(state['history'])
     if self.acc.is_main_process: save_table(pd.DataFrame(self.history), self.out/'history.csv')
     lost = [e for e in self.keep if e <= len(self.history) and not self.kept(e).is_file()]
-    if lost: raise ValueError(f"{self.out} did not keep the weights of epochs {lost}: delete it, or restart from epochs that it kept")
+    if lost:
+        raise ValueError(f"{self.out} did not keep the weights of epochs {lost}: delete it, or restart from epochs "
+                         "that it kept")
 
 # %% ../nbs/05a_loop.ipynb #241b54b8
 @patch
@@ -208,7 +213,7 @@ def batch(self: _Phase, i: int, first_update: int, x: Tensor, y: Tensor) -> Tens
     hits = (logits.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))).sum()
     return torch.stack([loss.detach()*len(x), hits.to(loss), loss.new_tensor(len(x))])
 
-# %% ../nbs/05a_loop.ipynb #8a5fc1e4
+# %% ../nbs/05a_loop.ipynb #4c250d68
 @patch
 def epoch(self: _Phase, epoch: int, bar: tqdm) -> Tensor:
     "Train one epoch: sums over this process's images, FP64 (3,): loss, hits, images. Raises `FloatingPointError`."
@@ -221,13 +226,18 @@ def epoch(self: _Phase, epoch: int, bar: tqdm) -> Tensor:
         if i % 10 == 9 or i + 1 == n_batches:
             sums += torch.stack(pending).cpu().double().sum(0)
             pending.clear()
-            if not math.isfinite(sums[0]):
-                raise FloatingPointError(f"{self.name}, seed {self.seed}, epoch {epoch}, batch {i + 1} of {n_batches}: the loss is not finite. Lower lr "
-                                         f"({self.config.lr:g}) or clip_grad, and delete {self.out}: a run does not go on under other settings")
+            if not math.isfinite(sums[0]): raise self.diverged(epoch, i + 1)
             speed = self.acc.num_processes*sums[2].item()/(time.perf_counter() - began)
-            bar.set_postfix_str(f'epoch {epoch}, loss {sums[0]/sums[2]:.4f}, top-1 {100*sums[1]/sums[2]:.1f} %, {speed:.0f} images/s',
-                                refresh=False)
+            far = f'epoch {epoch}, loss {sums[0]/sums[2]:.4f}, top-1 {100*sums[1]/sums[2]:.1f} %, {speed:.0f} images/s'
+            bar.set_postfix_str(far, refresh=False)
     return sums
+
+
+@patch
+def diverged(self: _Phase, epoch: int, batch: int) -> FloatingPointError:
+    where = f'{self.name}, seed {self.seed}, epoch {epoch}, batch {batch} of {len(self.loaders.train)}'
+    return FloatingPointError(f"{where}: the loss is not finite. Lower lr ({self.config.lr:g}) or clip_grad, and "
+                              f"delete {self.out}: a run does not go on under other settings")
 
 # %% ../nbs/05a_loop.ipynb #42f85c69
 @patch
@@ -241,7 +251,7 @@ def enter(self: _Phase, epoch: int) -> None:
     seed_all(self.seed, self.name, epoch, self.acc.process_index)
     self.loaders.train.set_epoch(epoch)
 
-# %% ../nbs/05a_loop.ipynb #89ccdf1c
+# %% ../nbs/05a_loop.ipynb #bbf63669
 @patch
 def record(self: _Phase, epoch: int, sums: Tensor, seconds: float) -> None:
     "Evaluate on the watched images and add an epoch to the history."
@@ -249,14 +259,16 @@ def record(self: _Phase, epoch: int, sums: Tensor, seconds: float) -> None:
     val = evaluate(self.model, self.loaders.watch, self.teacher, accelerator=self.acc)
     for t in self.taps: t.take()
     kl = {} if self.teacher is None else {'val_kl': val['kl']}
-    self.history.append(dict(phase=self.name, seed=self.seed, epoch=epoch, lr=max(g['lr'] for g in self.optimizer.param_groups),
-                             train_loss=loss/n, train_top1_percent=100*hits/n, val_loss=val['loss'],
-                             val_top1_percent=val['top1_percent'], **kl, images_per_s=n/seconds, seconds=seconds))
+    lr = max(g['lr'] for g in self.optimizer.param_groups)
+    self.history.append(dict(phase=self.name, seed=self.seed, epoch=epoch, lr=lr, train_loss=loss/n,
+                             train_top1_percent=100*hits/n, val_loss=val['loss'], val_top1_percent=val['top1_percent'],
+                             **kl, images_per_s=n/seconds, seconds=seconds))
     if not self.acc.is_main_process: return
-    if epoch in self.keep: save_checkpoint(self.model, self.kept(epoch), self.arch, **describe(self.loaders), epoch=epoch)
+    about = describe(self.loaders)
+    if epoch in self.keep: save_checkpoint(self.model, self.kept(epoch), self.arch, **about, epoch=epoch)
     save_table(pd.DataFrame(self.history), self.out/'history.csv')
 
-# %% ../nbs/05a_loop.ipynb #e7ae7f8b
+# %% ../nbs/05a_loop.ipynb #1b2d1657
 @contextmanager
 def compiled_blocks(model: nn.Module,   # with `blocks`, in the state (training or not) that they are compiled for
                     images: int         # of a batch: others are computed without
@@ -265,19 +277,22 @@ def compiled_blocks(model: nn.Module,   # with `blocks`, in the state (training 
     blocks = list(getattr(model, 'blocks', [])) or [model]
     def fast(b, plain, state=model.training):
         made = torch.compile(plain, dynamic=False)
-        return lambda x, *args, **kwargs: (made if len(x) == images and b.training == state else plain)(x, *args, **kwargs)
+        def forward(x, *args, **kwargs):
+            return (made if len(x) == images and b.training == state else plain)(x, *args, **kwargs)
+        return forward
     for b in blocks: b.forward = fast(b, b.forward)
     try: yield
     finally:
         for b in blocks: del b.forward
 
-# %% ../nbs/05a_loop.ipynb #f753974e
+# %% ../nbs/05a_loop.ipynb #c84969e8
 @contextmanager
 def _running(ph: _Phase, compile: bool) -> Iterator[tqdm]:
-    "The phase's progress bar, its layers in mode `train`, blocks tapped and compiled as asked; as they were afterwards."
-    n, main = len(ph.loaders.train), ph.acc.is_main_process
-    with ExitStack() as stack, tqdm(total=ph.config.epochs*n, initial=len(ph.history)*n, desc=f'{ph.name}, seed {ph.seed}', unit='batch',
-                                    leave=False, mininterval=0.5, disable=not main) as bar:
+    "The phase's progress bar; layers in mode `train`, blocks tapped and compiled as asked, as they were afterwards."
+    n, quiet = len(ph.loaders.train), not ph.acc.is_main_process
+    bar = tqdm(total=ph.config.epochs*n, initial=len(ph.history)*n, desc=f'{ph.name}, seed {ph.seed}', unit='batch',
+               leave=False, mininterval=0.5, disable=quiet)
+    with ExitStack() as stack, bar:
         stack.enter_context(training_mode(ph.model))
         if ph.teacher is not None and ph.config.feature_weight: ph.taps = [Taps(m) for m in (ph.model, ph.teacher)]
         for t in ph.taps: stack.callback(t.close)
@@ -287,7 +302,7 @@ def _running(ph: _Phase, compile: bool) -> Iterator[tqdm]:
             if m is not None: stack.enter_context(compiled_blocks(m, images))
         yield bar
 
-# %% ../nbs/05a_loop.ipynb #5d3e5528
+# %% ../nbs/05a_loop.ipynb #863507a7
 def train(model: nn.Module,                   # FP32 model or student, in whatever forward mode; trained in place
           loaders: Loaders,                   # images and labels
           config: TrainConfig,
@@ -305,8 +320,8 @@ def train(model: nn.Module,                   # FP32 model or student, in whatev
          ) -> pd.DataFrame:
     """The history of a training phase, one row per epoch; resumes from `out/last.pt`.
 
-    Raises `FloatingPointError` for a loss that is not finite; `TimeUp` between two epochs; `ValueError` for classes that
-    do not match, an epoch to keep that never comes, or a run in `out` that was made with other settings.
+    Raises `FloatingPointError` for a loss that is not finite; `TimeUp` between two epochs; `ValueError` for classes
+    that do not match, an epoch to keep that never comes, or a run in `out` that was made with other settings.
     """
     ph = _Phase(model, loaders, config, out, arch, phase, seed, teacher, keep or [], accelerator or make_accelerator())
     ph.check()

@@ -31,9 +31,9 @@ def teacher_file(p: Profile, seed: int) -> Path:
     "Where the teacher of a seed is kept: every seed's own, or the first one's."
     return p.run_dir/f"seed{p.seeds[0] if TrainConfig.model_validate(p.teacher).shared else seed}"/'teacher.safetensors'
 
-# %% ../nbs/05c_runs.ipynb #28326829
+# %% ../nbs/05c_runs.ipynb #987ef201
 class Run:
-    "The stages of one seed of a profile. Raises `ValueError` on construction for a section that does not fit its schema."
+    "The stages of one seed of a profile. Raises `ValueError` when made of a section that does not fit its schema."
     def __init__(self, p: Profile, seed: int,
                  out: Path | None = None,                   # default: runs/<profile>/seed<seed>
                  accelerator: Accelerator | None = None,
@@ -65,16 +65,16 @@ def _save(self: Run, model: nn.Module, name: str, delta: bool, loaders: Loaders,
         save_checkpoint(model, self.out/f'{name}.safetensors', self.arch, delta, **describe(loaders), metrics=result,
                         profile=self.p.name, seed=self.seed)
 
-# %% ../nbs/05c_runs.ipynb #e704a22e
+# %% ../nbs/05c_runs.ipynb #07ca4992
 @patch
 def _train(self: Run, phase: str, model: nn.Module, name: str, teacher: nn.Module | None, loaders: Loaders,
            keep: list[int] | None) -> None:
     "Train through the phase's epochs."
     data = self.data[phase].model_dump(exclude={'root', 'num_workers', 'download', 'eval_batch_size'})
-    provenance = dict(model=self.arch.model_dump(), data=data, ternary=None if teacher is None else self.ternary.model_dump())
-    train(model, loaders, self.config[phase], self.out/name, self.arch, phase=name, seed=self.seed, teacher=teacher, keep=keep,
-          accelerator=self.acc, compile=self.engine.compile, save_every_s=self.engine.save_every_s,
-          max_minutes=self.engine.max_minutes, provenance=provenance)
+    ternary = None if teacher is None else self.ternary.model_dump()
+    train(model, loaders, self.config[phase], self.out/name, self.arch, phase=name, seed=self.seed, teacher=teacher,
+          keep=keep, accelerator=self.acc, compile=self.engine.compile, save_every_s=self.engine.save_every_s,
+          max_minutes=self.engine.max_minutes, provenance=dict(model=self.arch.model_dump(), data=data, ternary=ternary))
 
 
 @patch
@@ -102,10 +102,10 @@ def _open(self: Run, file: Path) -> tuple[nn.Module, Loaders]:
     check_settings(there, here, file)
     return model, loaders
 
-# %% ../nbs/05c_runs.ipynb #ad317fbb
+# %% ../nbs/05c_runs.ipynb #6586e89f
 @patch
 def teacher(self: Run) -> tuple[nn.Module, dict[str, float]]:
-    """The FP32 teacher, trained, pretrained (`teacher.epochs: 0`) or from `teacher.checkpoint`, in eval mode; how it does.
+    """The FP32 teacher, trained, pretrained (`teacher.epochs: 0`) or from `teacher.checkpoint`, and how it does.
 
     Raises `ValueError` for a file of another architecture, other classes or other preprocessing.
     """
@@ -136,7 +136,7 @@ def sizes(teacher: nn.Module, student: nn.Module) -> dict[str, float]:
     return dict(parameters=int(total.parameters), student_bytes=int(total['bytes']), teacher_bytes=int(whole['bytes']),
                 zeros_percent=100*(torch.cat(codes) == 0).float().mean().item() if codes else 0.0)
 
-# %% ../nbs/05c_runs.ipynb #651366cc
+# %% ../nbs/05c_runs.ipynb #87ec3c7e
 @patch
 def _restart(self: Run, epoch: int, teacher: nn.Module) -> tuple[nn.Module, dict[str, float]]:
     "The student after phase 2 from a phase-1 epoch; how it does, and did before."
@@ -153,8 +153,8 @@ def __call__(self: Run) -> dict[str, Any]:
     "Train everything; returns, and writes to `results.json`, how every stage does, and the student's size."
     teacher, r = self.teacher()
     student = self.student(teacher).to(self.acc.device)
-    val = self.loaders('phase1', teacher).val
-    results = dict(seed=self.seed, teacher=r, untrained=evaluate(ternarize(teacher, self.ternary), val, teacher, self.acc))
+    untrained, val = ternarize(teacher, self.ternary), self.loaders('phase1', teacher).val
+    results = dict(seed=self.seed, teacher=r, untrained=evaluate(untrained, val, teacher, self.acc))
     results['phase1'] = self.stage('phase1', student, 'phase1', teacher, keep=self.restarts)
     self.acc.wait_for_everyone()
     results['restarts'] = {}
@@ -165,11 +165,11 @@ def __call__(self: Run) -> dict[str, Any]:
     self.acc.wait_for_everyone()   # the others read it
     return results
 
-# %% ../nbs/05c_runs.ipynb #fc3b1ddb
+# %% ../nbs/05c_runs.ipynb #a9652409
 def epochs_of(r: Run) -> int:
     "Epochs that a run trains in all."
-    given = r.other or r.config['teacher'].checkpoint
-    return (0 if given else r.config['teacher'].epochs) + r.config['phase1'].epochs + len(r.restarts)*r.config['phase2'].epochs
+    teacher = 0 if r.other or r.config['teacher'].checkpoint else r.config['teacher'].epochs
+    return teacher + r.config['phase1'].epochs + len(r.restarts)*r.config['phase2'].epochs
 
 
 def epochs_done(out: Path) -> int:
@@ -193,11 +193,12 @@ def train_seeds(p: Profile,                              # profile
         for r in runs: r()
     return [load_json(r.out/'results.json') for r in runs]
 
-# %% ../nbs/05c_runs.ipynb #ef5f933e
+# %% ../nbs/05c_runs.ipynb #ea957532
 def _parser() -> argparse.ArgumentParser:
-    a = argparse.ArgumentParser('ftervit-train', description='Train teacher, phase 1 and phase 2 of a profile. Interrupt it at any '
-                                'time: the same command goes on.',
-                                epilog='Many GPUs: torchrun --nproc_per_node 8 -m ftervit.runs --profile imagenet --set data.root=/imagenet')
+    a = argparse.ArgumentParser(
+        'ftervit-train',
+        description='Train teacher, phase 1 and phase 2 of a profile. Interrupt it at any time: the same command goes on.',
+        epilog='Many GPUs: torchrun --nproc_per_node 8 -m ftervit.runs --profile imagenet --set data.root=/imagenet')
     run_options(a)
     a.add_argument('--seed', type=int, help="one seed only (default: all of the profile's)")
     a.add_argument('--out', type=Path, help='folder for the run, with --seed (default: runs/<profile>/seed<seed>)')

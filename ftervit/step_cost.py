@@ -101,7 +101,7 @@ def time_step(variant: str,              # fp32, naive or ours
             times.append(_waited(dev) - began)
     return dict(seconds=statistics.median(times[-steps:]), bytes=_peak_bytes(dev) - rest)
 
-# %% ../nbs/05d_step_cost.ipynb #2d94be92
+# %% ../nbs/05d_step_cost.ipynb #27d5b8bc
 def benchmark_step(arch: str = 'deit_tiny_patch16_224',   # timm model
                    batch: int = 16,
                    steps: int = 4,                        # timed steps per process
@@ -118,6 +118,7 @@ def benchmark_step(arch: str = 'deit_tiny_patch16_224',   # timm model
 def _compared(rows: dict[str, list[dict[str, float]]]) -> pd.DataFrame:
     med = {v: {k: statistics.median(r[k] for r in rs) for k in ('seconds', 'bytes')} for v, rs in rows.items()}
     one = med['fp32']
-    return pd.DataFrame([dict(variant=v, step_s=m['seconds'], step_s_min=min(r['seconds'] for r in rows[v]),
-                              step_s_max=max(r['seconds'] for r in rows[v]), time_ratio=m['seconds']/one['seconds'],
-                              peak_mb=m['bytes']/1e6, memory_ratio=m['bytes']/(one['bytes'] or math.nan)) for v, m in med.items()])
+    span = {v: [f(r['seconds'] for r in rs) for f in (min, max)] for v, rs in rows.items()}
+    return pd.DataFrame([dict(variant=v, step_s=m['seconds'], step_s_min=span[v][0], step_s_max=span[v][1],
+                              time_ratio=m['seconds']/one['seconds'], peak_mb=m['bytes']/1e6,
+                              memory_ratio=m['bytes']/(one['bytes'] or math.nan)) for v, m in med.items()])

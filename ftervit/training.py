@@ -32,29 +32,31 @@ class TrainConfig(Config):
     warmup_epochs: float = Field(0.0, ge=0)         # unstated
     opt: str = 'adamw'                              # timm's name; the paper's is AdamW
     weight_decay: float = Field(0.05, ge=0)         # unstated; norms, biases and embeddings have none
-    layer_decay: float | None = Field(None, gt=0, le=1)   # fine-tuning: factor of the rate from each block to the one before
+    layer_decay: float | None = Field(None, gt=0, le=1)   # fine-tuning: factor of the rate from block to block before
     clip_grad: float | None = Field(1.0, gt=0)      # unstated; largest norm of the gradient
     grad_accum: int = Field(1, ge=1)                # batches per update
     temperature: float = Field(1.0, gt=0)           # unstated; of teacher and student
     kl_weight: float = Field(1.0, ge=0)             # weight of KL(teacher || student); ignored without a teacher
     ce_weight: float = Field(0.0, ge=0)             # weight of the cross-entropy with the labels; the paper's is 0
-    feature_weight: float = Field(0.0, ge=0)        # weight of the distance to the teacher's block outputs; the paper's is 0
+    feature_weight: float = Field(0.0, ge=0)        # weight of the distance to the teacher's blocks; the paper's is 0
     label_smoothing: float = Field(0.0, ge=0, lt=1) # teacher training; unstated
     init: Literal['teacher', 'scratch'] = 'teacher' # phase 1: the student's initial weights; unstated
-    int8_epochs: int = Field(0, ge=0)               # phase 1: so many epochs come first with 8-bit weights (TerViT, arXiv 2201.08050)
-    patch_drop: float = Field(0.0, ge=0, lt=1)      # share of an image's patches that the first epochs leave out, drawn anew each time
-    patch_drop_epochs: int = Field(0, ge=0)         # so many epochs
+    int8_epochs: int = Field(0, ge=0)               # phase 1: so many epochs come first with 8-bit weights (TerViT)
+    patch_drop: float = Field(0.0, ge=0, lt=1)      # share of an image's patches that the first epochs leave out
+    patch_drop_epochs: int = Field(0, ge=0)         # so many epochs; the patches are drawn anew each time
     shared: bool = False                            # teacher: the first seed's, for all seeds
-    delta: bool = False                             # teacher: kept as its difference to `model.weights`, rounded to 4 bits
-    checkpoint: str | None = None                   # teacher: an earlier run's file (from the project's top folder), not trained
+    delta: bool = False                             # teacher: kept as its 4-bit difference to `model.weights`
+    checkpoint: str | None = None                   # teacher: an earlier run's file, from the project's top folder
     data: dict[str, Any] = {}                       # overrides of the profile's data section in this phase
 
     @model_validator(mode='after')
     def _some_loss(self) -> TrainConfig:
         if self.int8_epochs and self.int8_epochs >= self.epochs:
-            raise ValueError(f"int8_epochs {self.int8_epochs}: none of the {self.epochs} epochs are left for ternary weights")
+            raise ValueError(f"int8_epochs {self.int8_epochs}: none of the {self.epochs} epochs are left for ternary "
+                             "weights")
         if bool(self.patch_drop) != bool(self.patch_drop_epochs):
-            raise ValueError(f"patch_drop {self.patch_drop} with patch_drop_epochs {self.patch_drop_epochs}: both, or neither")
+            raise ValueError(f"patch_drop {self.patch_drop} with patch_drop_epochs {self.patch_drop_epochs}: both, or "
+                             "neither")
         if self.kl_weight == self.ce_weight == self.feature_weight == 0:
             raise ValueError('kl_weight and ce_weight are both 0: there is nothing to learn from')
         return self
@@ -64,7 +66,7 @@ def distillation_loss(student: Tensor,            # logits (B, C)
                       teacher: Tensor,            # logits (B, C)
                       temperature: float = 1.0
                      ) -> Tensor:
-    "Mean over the batch of T^2 KL(softmax(teacher/T) || softmax(student/T)), nats, FP32 (FTerViT, arXiv 2605.21171: training)."
+    "Mean over the batch of T^2 KL(softmax(teacher/T) || softmax(student/T)), nats, FP32 (arXiv 2605.21171: training)."
     s, t = (F.log_softmax(x.float()/temperature, -1) for x in (student, teacher))
     return temperature**2 * F.kl_div(s, t, reduction='batchmean', log_target=True)
 
@@ -74,7 +76,7 @@ def training_loss(logits: Tensor,            # student or teacher in training (B
                   target: Tensor | None,     # the frozen teacher's logits (B, C); None: no distillation
                   config: TrainConfig
                  ) -> Tensor:
-    "The scalar that a phase minimises: cross-entropy without a teacher, else `kl_weight` KL + `ce_weight` cross-entropy."
+    "What a phase minimises: cross-entropy without a teacher, else `kl_weight` KL + `ce_weight` cross-entropy."
     if target is None: return F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
     loss = config.kl_weight * distillation_loss(logits, target, config.temperature)
     return loss + config.ce_weight * F.cross_entropy(logits.float(), labels) if config.ce_weight else loss
@@ -87,12 +89,13 @@ def feature_loss(student: list[Tensor],   # outputs of the blocks (B, N, C)
     norm = lambda x: F.layer_norm(x.float(), x.shape[-1:])
     return torch.stack([F.mse_loss(norm(s), norm(t)) for s, t in zip(student, teacher, strict=True)]).mean()
 
-# %% ../nbs/05_training.ipynb #bcda8fc6
+# %% ../nbs/05_training.ipynb #b457fa49
 class Taps:
     "Collects the outputs of a model's blocks, pass by pass. Raises `ValueError` for a model without `blocks`."
     def __init__(self, model: nn.Module):
         if not hasattr(model, 'blocks'):
-            raise ValueError(f"feature_weight: {type(model).__name__} has no `blocks` whose outputs could be compared; set it to 0")
+            raise ValueError(f"feature_weight: {type(model).__name__} has no `blocks` whose outputs could be compared; "
+                             "set it to 0")
         self.seen: list[Tensor] = []
         self.hooks = [b.register_forward_hook(lambda _, x, y: self.seen.append(y)) for b in model.blocks]
 
@@ -109,7 +112,8 @@ def make_optimizer(model: nn.Module, config: TrainConfig, updates_per_epoch: int
                   ) -> tuple[torch.optim.Optimizer, CosineLRScheduler]:
     "AdamW without decay on norms, biases and embeddings, and a cosine over all updates with linear warm-up."
     total, warmup = config.epochs*updates_per_epoch, round(config.warmup_epochs*updates_per_epoch)
-    if warmup >= total: raise ValueError(f"warmup_epochs {config.warmup_epochs} must be fewer than epochs {config.epochs}")
+    if warmup >= total:
+        raise ValueError(f"warmup_epochs {config.warmup_epochs} must be fewer than epochs {config.epochs}")
     can_fuse = config.opt == 'adamw' and next(model.parameters()).device.type in ('cpu', 'cuda')
     opt = create_optimizer_v2(model, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay,
                               layer_decay=config.layer_decay, **(dict(fused=True) if can_fuse else {}))
