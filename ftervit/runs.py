@@ -65,16 +65,16 @@ def _save(self: Run, model: nn.Module, name: str, delta: bool, loaders: Loaders,
         save_checkpoint(model, self.out/f'{name}.safetensors', self.arch, delta, **describe(loaders), metrics=result,
                         profile=self.p.name, seed=self.seed)
 
-# %% ../nbs/05c_runs.ipynb #07ca4992
+# %% ../nbs/05c_runs.ipynb #f49e9777
 @patch
 def _train(self: Run, phase: str, model: nn.Module, name: str, teacher: nn.Module | None, loaders: Loaders,
            keep: list[int] | None) -> None:
     "Train through the phase's epochs."
     data = self.data[phase].model_dump(exclude={'root', 'num_workers', 'download', 'eval_batch_size'})
-    ternary = None if teacher is None else self.ternary.model_dump()
+    arch, ternary = self.arch.model_dump(), None if teacher is None else self.ternary.model_dump()
     train(model, loaders, self.config[phase], self.out/name, self.arch, phase=name, seed=self.seed, teacher=teacher,
           keep=keep, accelerator=self.acc, compile=self.engine.compile, save_every_s=self.engine.save_every_s,
-          max_minutes=self.engine.max_minutes, provenance=dict(model=self.arch.model_dump(), data=data, ternary=ternary))
+          max_minutes=self.engine.max_minutes, provenance=dict(model=arch, data=data, ternary=ternary))
 
 
 @patch
@@ -193,11 +193,11 @@ def train_seeds(p: Profile,                              # profile
         for r in runs: r()
     return [load_json(r.out/'results.json') for r in runs]
 
-# %% ../nbs/05c_runs.ipynb #ea957532
+# %% ../nbs/05c_runs.ipynb #30b44de1
 def _parser() -> argparse.ArgumentParser:
     a = argparse.ArgumentParser(
         'ftervit-train',
-        description='Train teacher, phase 1 and phase 2 of a profile. Interrupt it at any time: the same command goes on.',
+        description='Train teacher, phase 1 and phase 2 of a profile. Interrupted, the same command goes on.',
         epilog='Many GPUs: torchrun --nproc_per_node 8 -m ftervit.runs --profile imagenet --set data.root=/imagenet')
     run_options(a)
     a.add_argument('--seed', type=int, help="one seed only (default: all of the profile's)")
