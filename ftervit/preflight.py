@@ -19,11 +19,11 @@ from .experiments import GridConfig, choose_cells
 from .export import architecture
 from .fidelity import attention_extractor, block_features, ternary_values
 from .layers import QuantLayer, set_mode
+from .loop import EngineConfig, check_settings
 from .models import ModelConfig, TernaryConfig, create_model, load_checkpoint, round_leftovers, ternarize
 from .profiles import Config, Profile, project_root
 from .rollout import rollout_maps
 from .sensitivity import AnalysisConfig
-from .loop import EngineConfig, check_settings
 from .training import Taps, TrainConfig, make_optimizer, training_loss
 
 # %% auto #0
@@ -32,23 +32,32 @@ __all__ = ['PHASES', 'SECTIONS', 'read_sections', 'try_training', 'try_data', 't
 
 # %% ../nbs/14_preflight.ipynb #09af0006
 PHASES = ('teacher', 'phase1', 'phase2')
-SECTIONS: dict[str, type[Config]] = {'data': DataConfig, 'model': ModelConfig, 'ternary': TernaryConfig, **dict.fromkeys(PHASES, TrainConfig),
-                                     'engine': EngineConfig, 'analysis': AnalysisConfig, 'experiments': GridConfig}
+SECTIONS: dict[str, type[Config]] = {
+    'data': DataConfig, 'model': ModelConfig, 'ternary': TernaryConfig, **dict.fromkeys(PHASES, TrainConfig),
+    'engine': EngineConfig, 'analysis': AnalysisConfig, 'experiments': GridConfig}
 
 
+def _read(key: str, schema: type[Config], value: dict[str, Any]) -> Config | list[str]:
+    "`value` as `schema` has it, or what does not fit, key by key."
+    try: return schema.model_validate(value)
+    except ValidationError as e:
+        found = lambda x: '' if x['type'] == 'missing' else f", found {x['input']!r}"
+        return [f"{'.'.join(map(str, (key, *x['loc'])))}: {x['msg']}{found(x)}" for x in e.errors()]
+
+# %% ../nbs/14_preflight.ipynb #4cbe457a
 def read_sections(p: Profile) -> dict[str, Config]:
-    "All sections of `p`, and as `data of <phase>` the data section of each phase. Raises `ValueError` naming every key that does not fit."
-    found, wrong = {}, []
-    def read(name: str, key: str, schema: type[Config], value: dict[str, Any]) -> None:
-        try: found[name] = schema.model_validate(value)
-        except ValidationError as e:
-            wrong.extend(f"{'.'.join(map(str, (key, *x['loc'])))}: {x['msg']}" + ('' if x['type'] == 'missing' else f", found {x['input']!r}") for x in e.errors())
-    for name, schema in SECTIONS.items(): read(name, name, schema, getattr(p, name))
+    """All sections of `p`, and as `data of <phase>` the data section of each phase.
+
+    Raises `ValueError` naming every key that does not fit.
+    """
+    read = {name: _read(name, schema, getattr(p, name)) for name, schema in SECTIONS.items()}
     for k in PHASES:
-        if k in found and 'data' in found: read(f'data of {k}', f'{k}.data', DataConfig, p.data | found[k].data)
-    if (early := [e for e in p.restarts if e < 1]): wrong.append(f"restarts: epochs are counted from 1, found {early}")
+        if isinstance(read[k], Config) and isinstance(read['data'], Config):
+            read[f'data of {k}'] = _read(f'{k}.data', DataConfig, p.data | read[k].data)
+    wrong = [w for found in read.values() if isinstance(found, list) for w in found]
+    if early := [e for e in p.restarts if e < 1]: wrong.append(f"restarts: epochs are counted from 1, found {early}")
     if wrong: raise ValueError(f"profile {p.name!r}: " + '; '.join(wrong))
-    return found
+    return read
 
 # %% ../nbs/14_preflight.ipynb #09af0009
 def _try(what: str, action: Callable[[], Any]) -> Any:
@@ -56,41 +65,54 @@ def _try(what: str, action: Callable[[], Any]) -> Any:
     try: return action()
     except Exception as e: raise ValueError(f"{what}: {type(e).__name__}: {' '.join(str(e).split())}") from e
 
-
+# %% ../nbs/14_preflight.ipynb #918e9582
 def try_training(s: dict[str, Config]) -> None:
     "Make each phase's optimizer and schedule. Raises `ValueError`."
     for k in PHASES:
-        if s[k].epochs: _try(f'{k}.opt {s[k].opt!r}, {k}.warmup_epochs {s[k].warmup_epochs:g}', lambda: make_optimizer(nn.Linear(1, 1), s[k], 100))
+        what = f'{k}.opt {s[k].opt!r}, {k}.warmup_epochs {s[k].warmup_epochs:g}'
+        if s[k].epochs: _try(what, lambda: make_optimizer(nn.Linear(1, 1), s[k], 100))
+
+# %% ../nbs/14_preflight.ipynb #c03834d8
+def _try_loaders(loaders: Loaders, model: nn.Module) -> None:
+    if loaders.train is None or not len(loaders.train):
+        raise ValueError(f"data.batch_size: the {loaders.n_train} training images do not fill one batch")
+    if model.num_classes != (n := len(loaders.classes)):
+        raise ValueError(f"model.kwargs.num_classes: the model has {model.num_classes} classes, the data set {n} "
+                         f"({', '.join(loaders.classes[:3])}, ...)")
 
 
 def try_data(s: dict[str, Config], model: nn.Module) -> Loaders:
-    """The loaders of the first phase, after opening the data of all. Raises `ValueError` for classes that do not match the model's or a
-    teacher's file that does not fit, and what `make_loaders` raises."""
+    """The loaders of the first phase, after opening the data of all. Raises `ValueError` for classes that do not match
+    the model's or a teacher's file that does not fit, and what `make_loaders` raises."""
     opened = {}
     for k in PHASES: opened.setdefault(s[f'data of {k}'].model_dump_json(), make_loaders(s[f'data of {k}'], model))
-    for loaders in opened.values():
-        if loaders.train is None or not len(loaders.train): raise ValueError(f"data.batch_size: the {loaders.n_train} training images do not fill one batch")
-        if model.num_classes != len(loaders.classes):
-            raise ValueError(f"model.kwargs.num_classes: the model has {model.num_classes} classes, the data set {len(loaders.classes)} ({', '.join(loaders.classes[:3])}, ...)")
+    for loaders in opened.values(): _try_loaders(loaders, model)
     loaders = next(iter(opened.values()))
     if file := s['teacher'].checkpoint:
-        meta = load_checkpoint(path := project_root()/file).meta
-        check_settings({'model': meta['model']['kwargs'], 'name': meta['model']['name'], 'classes': list(meta.get('classes', []))},
-                       {'model': s['model'].kwargs, 'name': s['model'].name, 'classes': list(loaders.classes)}, path)
+        meta, here = load_checkpoint(path := project_root()/file).meta, s['model']
+        there, classes = meta['model'], list(meta.get('classes', []))
+        check_settings({'model': there['kwargs'], 'name': there['name'], 'classes': classes},
+                       {'model': here.kwargs, 'name': here.name, 'classes': list(loaders.classes)}, path)
     return loaders
+
+# %% ../nbs/14_preflight.ipynb #53d6bb7b
+def _try_phases(s: dict[str, Config], teacher: nn.Module) -> None:
+    for k in PHASES:
+        if (share := s[k].patch_drop) and not hasattr(teacher, 'patch_drop'):
+            raise ValueError(f"{k}.patch_drop {share}: {s['model'].name} cannot do without some of its patches; set it "
+                             "to 0")
+        if weight := s[k].feature_weight: _try(f'{k}.feature_weight {weight:g}', lambda: Taps(teacher).close())
 
 
 def try_model(s: dict[str, Config], teacher: nn.Module, size: tuple[int, int, int]) -> nn.Module:
     "The student after all that training does with it, on two images of zeros; mode `exact`. Raises `ValueError`."
-    for k in PHASES:
-        if s[k].patch_drop and not hasattr(teacher, 'patch_drop'):
-            raise ValueError(f"{k}.patch_drop {s[k].patch_drop}: {s['model'].name} cannot do without some of its patches; set it to 0")
-        if s[k].feature_weight: _try(f'{k}.feature_weight {s[k].feature_weight:g}', lambda: Taps(teacher).close())
-    x, what = torch.zeros(2, *size), f"model.name {s['model'].name!r} with model.kwargs {s['model'].kwargs}"
+    _try_phases(s, teacher)
+    x, y = torch.zeros(2, *size), torch.zeros(2, dtype=torch.int64)
+    what, n = f"model.name {s['model'].name!r} with model.kwargs {s['model'].kwargs}", teacher.num_classes
     target = _try(f'{what}, images of {size}', lambda: teacher.eval()(x)).detach()
-    if target.shape != (2, teacher.num_classes): raise ValueError(f"{what}: expected logits (2, {teacher.num_classes}), it gives {tuple(target.shape)}")
+    if target.shape != (2, n): raise ValueError(f"{what}: expected logits (2, {n}), it gives {tuple(target.shape)}")
     student = _try(f'{what} cannot be made ternary', lambda: ternarize(teacher, s['ternary']))
-    _try(f'{what} cannot be trained', lambda: training_loss(student.train()(x), torch.zeros(2, dtype=torch.int64), target, s['phase1']).backward())
+    _try(f'{what} cannot be trained', lambda: training_loss(student.train()(x), y, target, s['phase1']).backward())
     _try(f'{what} cannot be rounded', lambda: round_leftovers(student))
     if any(isinstance(m, QuantLayer) for m in student.modules()): set_mode(student, 'exact')
     _try(f'{what} cannot be evaluated', lambda: student.eval()(x))
@@ -100,19 +122,20 @@ def try_model(s: dict[str, Config], teacher: nn.Module, size: tuple[int, int, in
 def impossible_notebooks(teacher: nn.Module, student: nn.Module, x: torch.Tensor) -> dict[str, str]:
     "The notebooks that these models cannot have, by name, each with its reason."
     both, out = (teacher, student), {}
+    looked_into = lambda: [(attention_extractor(m), block_features(m, x)) for m in both]
     engine = lambda: architecture(student)
-    needs = {'08_fidelity': lambda: (ternary_values(student), teacher.patch_embed.proj, *((attention_extractor(m), block_features(m, x)) for m in both)),
+    needs = {'08_fidelity': lambda: (ternary_values(student), teacher.patch_embed.proj, looked_into()),
              '09_rollout': lambda: [rollout_maps(m)(x) for m in both], '11_engine': engine, '13_firmware': engine}
     for notebook, action in needs.items():
         try: action()
         except (AttributeError, RuntimeError, TypeError, ValueError) as e: out[notebook] = ' '.join(str(e).split())
     return out
 
-
+# %% ../nbs/14_preflight.ipynb #3165f29f
 def preflight(p: Profile,
               run: bool = True   # False: the sections only, of a profile that nothing is trained or analysed with
              ) -> dict[str, str]:
-    """The notebooks that the model of `p` cannot have, by name, each with its reason, after trying all that a run of `p` does.
+    """The notebooks that the model of `p` cannot have, by name, each with its reason, after trying all that a run does.
 
     Raises `ValueError` for whatever would stop the run, and `OSError` for data or weights that are not there.
     """
@@ -123,21 +146,29 @@ def preflight(p: Profile,
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         try: teacher = create_model(s['model'])
         except (ConnectionError, ValueError): raise
-        except Exception as e: raise ValueError(f"model.name {s['model'].name!r} with model.kwargs {s['model'].kwargs}: {type(e).__name__}: {e}") from e
+        except Exception as e:
+            what = f"model.name {s['model'].name!r} with model.kwargs {s['model'].kwargs}"
+            raise ValueError(f"{what}: {type(e).__name__}: {e}") from e
         loaders = try_data(s, teacher)
         student = try_model(s, teacher, loaders.input_size)
         with torch.no_grad(): return impossible_notebooks(teacher, student, torch.zeros(2, *loaders.input_size))
 
 # %% ../nbs/14_preflight.ipynb #057e02cf
+def _why_not(action: Callable[[], Any]) -> str:
+    "Why `action` is impossible, '' if it is not."
+    try: action()
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as e:
+        return ' '.join(str(e).split()).removeprefix('the engine cannot run this model: ')
+    return ''
+
+
 def support(name: str   # of timm
            ) -> dict[str, str]:
-    "Family of a timm model, and for each thing that may be done with it the reason why not, '' where it can; on the meta device."
-    def why(action: Callable[[], Any]) -> str:
-        try: action()
-        except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as e: return ' '.join(str(e).split()).removeprefix('the engine cannot run this model: ')
-        return ''
+    "Family of a timm model, and for each use of it the reason why not, '' where it can; on the meta device."
     with torch.device('meta'), torch.no_grad():
         m = timm.create_model(name, num_classes=10).eval()
         x = torch.zeros(2, *m.pretrained_cfg['input_size'])
-        return dict(model=name, family=type(m).__name__, ternarized=why(lambda: ternarize(m)), analysed=why(lambda: (m.patch_embed.proj, attention_extractor(m), block_features(m, x))),
-                    rolled_out=why(lambda: rollout_maps(m)(x)), engine=why(lambda: architecture(ternarize(m))))
+        looked_into = lambda: (m.patch_embed.proj, attention_extractor(m), block_features(m, x))
+        return dict(model=name, family=type(m).__name__, ternarized=_why_not(lambda: ternarize(m)),
+                    analysed=_why_not(looked_into), rolled_out=_why_not(lambda: rollout_maps(m)(x)),
+                    engine=_why_not(lambda: architecture(ternarize(m))))

@@ -47,7 +47,7 @@ __all__ = ['TRAIN', 'INPUTS', 'SECTIONS', 'STAGES', 'NOT_MEASURED', 'CLASSES', '
            'publish_models', 'publish', 'main']
 
 # %% ../nbs/15_reproduce.ipynb #b9cc0b46
-TRAIN = '05_training'   # makes the models that all others look at
+TRAIN = '05c_runs'   # makes the models that all others look at
 
 
 def notebook_paths(names: list[str] | None = None   # names, or beginnings of them ('05'); None: all
