@@ -36,13 +36,13 @@ class Grid:
             for seed in p.seeds:
                 if (r := read_cell(p, c, seed)) is not None: self.results[c.name, seed] = r
 
-
+# %% ../nbs/06a_claims.ipynb #ec2e1962
 @patch
 def rows(self: Grid, cell: str) -> list[dict[str, Any]]:
     "What is known of a cell, seed by seed."
     return [r for (c, _), r in sorted(self.results.items()) if c == cell]
 
-
+# %% ../nbs/06a_claims.ipynb #b626d414
 @patch
 def right(self: Grid, what: str) -> dict[int, np.ndarray]:
     "Hits by seed of a cell, `cell`, or of one of its stages, `cell: stage`; empty if it is not there."
@@ -90,7 +90,7 @@ def _published_gaps() -> dict[str, tuple[float, str]]:
     gap = r[(r.timm_name == 'deit_tiny_patch16_224') & (r.dataset == 'imagenet1k')].gap_pp.iloc[0]
     return out | {'ftervit': (gap, 'DeiT-Tiny, ImageNet')}
 
-# %% ../nbs/06a_claims.ipynb #56f7714b
+# %% ../nbs/06a_claims.ipynb #6f45fc5b
 def _student_epochs(settings: dict[str, Any]) -> int:
     "Epochs that the cell's student was trained, 0 for one that was not."
     return sum(settings[k]['epochs'] for k in ('phase1', 'phase2') if k in settings)
@@ -106,7 +106,7 @@ def _method(self: Grid, c: Cell, rs: list[dict[str, Any]]) -> dict[str, Any]:
                 agreement_percent=np.mean([r['agreement_percent'] for r in rs]), kl=np.mean([r['kl'] for r in rs]),
                 epochs=_student_epochs(rs[0]['settings']), seeds=len(rs), published_gap_pp=published, published_on=on)
 
-
+# %% ../nbs/06a_claims.ipynb #a0b1e9d4
 @patch
 def methods(self: Grid) -> pd.DataFrame:
     "The main table: one row per finished method."
@@ -139,7 +139,7 @@ class Claim(NamedTuple):
     threshold: float = 0.0            # in the quantity's unit
     quantity: str = 'top1_percent'    # or bytes, zeros_percent (within the threshold of the value `b`)
 
-
+# %% ../nbs/06a_claims.ipynb #3a6ffb53
 _OURS, _THEIRS, _AIM, _QUESTION = 'FTerViT', 'TerViT', 'target of this project', 'question of this project'
 
 
@@ -218,7 +218,7 @@ def paper_claims(p: Profile) -> list[Claim]:
     target = GridConfig.model_validate(p.experiments).target_gap_pp
     return [*_standing_claims(target), *_phase_claims(p), *_ingredient_claims(), *_start_claims()]
 
-# %% ../nbs/06a_claims.ipynb #f2644acc
+# %% ../nbs/06a_claims.ipynb #bc0efb07
 @patch
 def measure(self: Grid, c: Claim) -> tuple[tuple[float, float, int] | None, float]:
     "Difference, 2 sigma and seeds of what `c` claims, None while a cell is missing; and the threshold in its unit."
@@ -229,7 +229,7 @@ def measure(self: Grid, c: Claim) -> tuple[tuple[float, float, int] | None, floa
     two_sigma = 2*np.std(z, ddof=1)/math.sqrt(len(z)) if len(z) > 1 else 0.0
     return (-abs(np.mean(z) - float(c.b)), two_sigma, len(z)), -c.threshold
 
-
+# %% ../nbs/06a_claims.ipynb #5b2c7a4d
 def _verdict(d: tuple[float, float, int] | None, threshold: float) -> str:
     if d is None: return 'not tested here'
     return 'confirmed' if d[0] - d[1] > threshold else 'contradicted' if d[0] + d[1] < threshold else 'not confirmed'

@@ -41,7 +41,7 @@ class GridConfig(Config):
     extra: dict[str, dict[str, Any]] = {}           # the profile's own: {'mild': {'phase1.lr': 1.0e-4}}
     target_gap_pp: float = 2.0                      # how far below its teacher the student may be, in percentage points
 
-
+# %% ../nbs/06_experiments.ipynb #75a3e284
 class Cell(NamedTuple):
     "One row of the grid."
     name: str
@@ -55,7 +55,7 @@ _OURS = ('loss', 'scale', 'rmsnorm', 'patch', 'components', 'bias', 'init', 'pha
 REFERENCE = dict.fromkeys(_OURS, 'ftervit') | {   # group of ablations -> the cell that its others are compared with
     'attention': 'ftervit-lean', 'first-last': 'tervit', 'progressive': 'tervit'}
 
-# %% ../nbs/06_experiments.ipynb #ed09ac90
+# %% ../nbs/06_experiments.ipynb #92e5911f
 def _preset(name: str, **changes: Any) -> dict[str, Any]: return {'ternary': dict(preset=name) | changes}
 
 
@@ -64,7 +64,7 @@ def _sixths(p: Profile, n: int) -> dict[str, int]:
     one = TrainConfig.model_validate(p.phase1).epochs
     return {'phase1.int8_epochs': max(1, round(one*(n/6))) if one > 1 else 0}
 
-
+# %% ../nbs/06_experiments.ipynb #971744be
 def _method_cells(p: Profile) -> list[Cell]:
     main, ptq = ('main',), {'minmax': 'MinMax', 'percentile': 'Percentile', 'omse': 'OMSE'}
     return [
@@ -111,12 +111,12 @@ def _component_and_phase_cells(p: Profile) -> list[Cell]:
         *(Cell(f'phase1-{e + two}', f'phase 1 for {e + two} epochs', ('phases',), alone(e + two))
           for e in sorted(p.restarts) if e < one)]
 
-# %% ../nbs/06_experiments.ipynb #d41f83aa
+# %% ../nbs/06_experiments.ipynb #5b8a5440
 def _bits(n: int) -> Any:
     "TerViT's layer in `n` bits."
     return 'fp32' if n == 32 else TernaryConfig(preset='tervit_full').head.model_dump()
 
-
+# %% ../nbs/06_experiments.ipynb #8d66d190
 def _tervit_cells(p: Profile) -> list[Cell]:
     ends = lambda a, b: {k: _bits(v) for k, v in (('patch_embed', a), ('head', b)) if v != 8}
     return [
@@ -194,7 +194,7 @@ def cell_dir(p: Profile, cell: Cell, seed: int) -> Path:
 
 def is_trained(cell: Cell) -> bool: return cell.name != 'fp32' and not cell.calibration
 
-
+# %% ../nbs/06_experiments.ipynb #151ee5a9
 def cell_settings(p: Profile, cell: Cell) -> dict[str, Any]:
     "All that a cell's result depends on, but its seed."
     keys = ['data', 'model', 'ternary', 'teacher', *(['phase1', 'phase2', 'restarts'] if is_trained(cell) else [])]
@@ -216,11 +216,11 @@ def read_cell(p: Profile, cell: Cell, seed: int) -> dict[str, Any] | None:
     check_settings(result['settings'], cell_settings(p, cell), path)
     return result
 
-# %% ../nbs/06_experiments.ipynb #03eb970d
+# %% ../nbs/06_experiments.ipynb #20022984
 _PLAIN = dict(hflip=0., crop='none', degrees=0., translate=0., zoom=(1., 1.), auto_augment=None, color_jitter=0.,
               erase=0., mixup=0., cutmix=0.)
 
-
+# %% ../nbs/06_experiments.ipynb #c74f5933
 def _calibrated(p: Profile, cell: Cell, teacher: nn.Module) -> nn.Module:
     "The teacher in 8 bits, ranges found on unaugmented training images."
     grid, acc = GridConfig.model_validate(p.experiments), make_accelerator(EngineConfig.model_validate(p.engine))

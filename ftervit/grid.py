@@ -40,7 +40,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[bool]:
         except BlockingIOError: yield False
         else: yield True
 
-# %% ../nbs/06b_grid.ipynb #0d852864
+# %% ../nbs/06b_grid.ipynb #bebd7ada
 def work(p: Profile, jobs: list[tuple[Cell, int]], acc: Accelerator) -> dict[str, str]:
     "Go through `jobs`, leaving out what others have or do; returns the errors of cells that failed, by name."
     failed = {}
@@ -54,7 +54,7 @@ def work(p: Profile, jobs: list[tuple[Cell, int]], acc: Accelerator) -> dict[str
             print(f'{cell.name}, seed {seed} failed: {error}', file=sys.stderr, flush=True)
     return failed
 
-
+# %% ../nbs/06b_grid.ipynb #5e9cbced
 def ensure_teachers(p: Profile, acc: Accelerator) -> None:
     "Train the teachers of all seeds, as far as they are not."
     for seed in dict.fromkeys(int(teacher_file(p, s).parent.name.removeprefix('seed')) for s in p.seeds):
@@ -107,7 +107,7 @@ def _reported(name: str) -> float:
     found = r[(r.timm_name == arch) & (r.dataset == 'imagenet1k') & (r.phase == 2)].top1_percent
     return found.iloc[0] if len(found) else np.nan
 
-
+# %% ../nbs/06b_grid.ipynb #0bf6f9d2
 def _evaluate_published(name: str, mode: str, data: DataConfig, acc: Accelerator) -> dict[str, Any]:
     model = load_published(name, mode=mode).to(acc.device)
     loaders = make_loaders(data, model, device=acc.device, rank=acc.process_index, world=acc.num_processes)
@@ -118,7 +118,7 @@ def _evaluate_published(name: str, mode: str, data: DataConfig, acc: Accelerator
     return dict(checkpoint=Path(name).name, arithmetic=mode, images=r['n'], top1_percent=r['top1_percent'],
                 published_percent=published, difference_pp=r['top1_percent'] - published)
 
-
+# %% ../nbs/06b_grid.ipynb #9c2c8a7a
 def evaluate_published(p: Profile, names: list[str] | None = None   # files or names; None: all known on the hub
                       ) -> pd.DataFrame:
     """Top-1 of published checkpoints on the validation images of `p`, in both arithmetics, beside what is published.
@@ -137,7 +137,7 @@ def show(table: pd.DataFrame) -> str:
     nats = dict.fromkeys(('kl', 'kl_difference', 'kl_2sigma'), '{:.2g}'.format)
     return table.to_string(index=False, float_format='{:.2f}'.format, formatters=nats, na_rep='')
 
-
+# %% ../nbs/06b_grid.ipynb #03e598c2
 def _parser() -> argparse.ArgumentParser:
     a = argparse.ArgumentParser(
         'ftervit-experiments',
@@ -159,13 +159,13 @@ def _parser() -> argparse.ArgumentParser:
     a.add_argument('--worker', action='store_true', help=argparse.SUPPRESS)
     return a
 
-# %% ../nbs/06b_grid.ipynb #8cc1fe7a
+# %% ../nbs/06b_grid.ipynb #24b76d6e
 def _list(p: Profile, cells: list[Cell]) -> pd.DataFrame:
     far = lambda c, s: 'yes' if read_cell(p, c, s) else f'{epochs_done(cell_dir(p, c, s))} epochs'
     return pd.DataFrame([dict(cell=c.name, label=c.label, groups=', '.join(c.groups), seed=s, finished=far(c, s))
                          for c in cells for s in p.seeds])
 
-
+# %% ../nbs/06b_grid.ipynb #06682b62
 def _record(p: Profile) -> str:
     "The tables of what is finished, as text, after recording them."
     g = Grid(p)
@@ -173,7 +173,7 @@ def _record(p: Profile) -> str:
     methods, claims = g.methods().drop(columns=['published_on'], errors='ignore'), g.claims().drop(columns=['source'])
     return '\n\n'.join(map(show, (methods, g.ablations(), claims)))
 
-
+# %% ../nbs/06b_grid.ipynb #738c2d23
 def _run(a: argparse.Namespace) -> int:
     "Do what `a` asks for, and say it. Raises what a run raises."
     changed = parse_set(a.set) | engine_overrides(a)
@@ -193,7 +193,7 @@ def _run(a: argparse.Namespace) -> int:
     if first: print(_record(p))
     return 0
 
-
+# %% ../nbs/06b_grid.ipynb #a30ac6e7
 def main(argv: list[str] | None = None) -> int:
     "`ftervit-experiments`: run the cells of a profile's grid; returns the exit code."
     args = _parser().parse_args(argv)

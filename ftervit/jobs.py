@@ -26,7 +26,7 @@ def _value(text: str) -> Any:
     try: return json.loads(text)      # YAML takes 1e-4 for a word
     except ValueError: return yaml.safe_load(text)
 
-
+# %% ../nbs/05b_jobs.ipynb #b5fb0bfb
 def parse_set(pairs: list[str]) -> dict[str, Any]:
     "`['a.b=1', 'c=x']` as `{'a.b': 1, 'c': 'x'}`. Raises `ValueError` for what has no '=' or is not YAML."
     out = {}
@@ -89,14 +89,14 @@ class Job(NamedTuple):
         command, env = [sys.executable, *self.arguments], os.environ | self.env
         with self.log.open('w') as log: return subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
 
-
+# %% ../nbs/05b_jobs.ipynb #f367a23b
 def cpu_slots(jobs: int) -> list[dict[str, str]]:
     "Environments of as many processes as there are cores, or `jobs` if that is fewer, each with its share of them."
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     n = max(1, min(cores, jobs))
     return [{k: str(max(1, cores//n)) for k in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')}]*n
 
-# %% ../nbs/05b_jobs.ipynb #86df4a41
+# %% ../nbs/05b_jobs.ipynb #403d564a
 def _judge(ended: list[tuple[Job, int]]) -> None:
     "Raises `RuntimeError` with the end of the log of the first job that failed, or `TimeUp`."
     for j, code in ended:
@@ -105,7 +105,7 @@ def _judge(ended: list[tuple[Job, int]]) -> None:
             raise RuntimeError(f"{j.label} stopped (exit {code}); {j.log} ends: " + ' / '.join(lines))
     if EXIT_TIME_UP in (code for _, code in ended): raise TimeUp('time is up')
 
-
+# %% ../nbs/05b_jobs.ipynb #6c525a62
 def run_jobs(title: str, jobs: list[Job], slots: int, total: int, done: Callable[[], int]) -> None:
     """Run `jobs`, `slots` at a time, under a progress bar of `total` epochs of which `done()` are finished.
 
@@ -131,7 +131,7 @@ def forking() -> multiprocessing.context.BaseContext:
     context.set_forkserver_preload(['ftervit.preflight', 'sklearn.datasets'])
     return context
 
-
+# %% ../nbs/05b_jobs.ipynb #fb33e834
 def by_name(module: str, name: str) -> Callable[..., Any]:
     "A function that a process forked from another finds in its module, even if we are that module's notebook."
     return getattr(importlib.import_module(module), name)

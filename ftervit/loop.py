@@ -66,7 +66,7 @@ def check_settings(saved: dict, now: dict, path: Path) -> None:
 _STARTED = time.monotonic()
 EXIT_TIME_UP = 75   # exit code of a command that has more to do
 
-
+# %% ../nbs/05a_loop.ipynb #b247413b
 class TimeUp(Exception): "`engine.max_minutes` are over: what is finished is saved, and the same command goes on."
 
 
@@ -89,12 +89,12 @@ class _Clock:
         late = None not in (self.end, self.took) and now + 1.1*self.took > self.end
         return self.end is not None and self.acc.reduce(torch.tensor(float(late), device=self.acc.device)).item() > 0
 
-# %% ../nbs/05a_loop.ipynb #b3eaeef2
+# %% ../nbs/05a_loop.ipynb #82b7f91e
 def describe(loaders: Loaders) -> dict[str, Any]:
     "What a checkpoint says about its data: preprocessing and class names."
     return dict(data=loaders.preprocessing, classes=list(loaders.classes))
 
-
+# %% ../nbs/05a_loop.ipynb #917cd51f
 @dataclass
 class _Phase:
     "A training phase: models, images, recipe, and how far it is."
@@ -213,7 +213,7 @@ def batch(self: _Phase, i: int, first_update: int, x: Tensor, y: Tensor) -> Tens
     hits = (logits.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))).sum()
     return torch.stack([loss.detach()*len(x), hits.to(loss), loss.new_tensor(len(x))])
 
-# %% ../nbs/05a_loop.ipynb #4c250d68
+# %% ../nbs/05a_loop.ipynb #8bd87bc5
 @patch
 def epoch(self: _Phase, epoch: int, bar: tqdm) -> Tensor:
     "Train one epoch: sums over this process's images, FP64 (3,): loss, hits, images. Raises `FloatingPointError`."
@@ -232,7 +232,7 @@ def epoch(self: _Phase, epoch: int, bar: tqdm) -> Tensor:
             bar.set_postfix_str(far, refresh=False)
     return sums
 
-
+# %% ../nbs/05a_loop.ipynb #38d10c25
 @patch
 def diverged(self: _Phase, epoch: int, batch: int) -> FloatingPointError:
     where = f'{self.name}, seed {self.seed}, epoch {epoch}, batch {batch} of {len(self.loaders.train)}'

@@ -36,7 +36,7 @@ SECTIONS: dict[str, type[Config]] = {
     'data': DataConfig, 'model': ModelConfig, 'ternary': TernaryConfig, **dict.fromkeys(PHASES, TrainConfig),
     'engine': EngineConfig, 'analysis': AnalysisConfig, 'experiments': GridConfig}
 
-
+# %% ../nbs/14_preflight.ipynb #bc38e752
 def _read(key: str, schema: type[Config], value: dict[str, Any]) -> Config | list[str]:
     "`value` as `schema` has it, or what does not fit, key by key."
     try: return schema.model_validate(value)
@@ -72,7 +72,7 @@ def try_training(s: dict[str, Config]) -> None:
         what = f'{k}.opt {s[k].opt!r}, {k}.warmup_epochs {s[k].warmup_epochs:g}'
         if s[k].epochs: _try(what, lambda: make_optimizer(nn.Linear(1, 1), s[k], 100))
 
-# %% ../nbs/14_preflight.ipynb #c03834d8
+# %% ../nbs/14_preflight.ipynb #329009a2
 def _try_loaders(loaders: Loaders, model: nn.Module) -> None:
     if loaders.train is None or not len(loaders.train):
         raise ValueError(f"data.batch_size: the {loaders.n_train} training images do not fill one batch")
@@ -80,7 +80,7 @@ def _try_loaders(loaders: Loaders, model: nn.Module) -> None:
         raise ValueError(f"model.kwargs.num_classes: the model has {model.num_classes} classes, the data set {n} "
                          f"({', '.join(loaders.classes[:3])}, ...)")
 
-
+# %% ../nbs/14_preflight.ipynb #436d63b5
 def try_data(s: dict[str, Config], model: nn.Module) -> Loaders:
     """The loaders of the first phase, after opening the data of all. Raises `ValueError` for classes that do not match
     the model's or a teacher's file that does not fit, and what `make_loaders` raises."""
@@ -95,7 +95,7 @@ def try_data(s: dict[str, Config], model: nn.Module) -> Loaders:
                        {'model': here.kwargs, 'name': here.name, 'classes': list(loaders.classes)}, path)
     return loaders
 
-# %% ../nbs/14_preflight.ipynb #53d6bb7b
+# %% ../nbs/14_preflight.ipynb #3def0435
 def _try_phases(s: dict[str, Config], teacher: nn.Module) -> None:
     for k in PHASES:
         if (share := s[k].patch_drop) and not hasattr(teacher, 'patch_drop'):
@@ -103,7 +103,7 @@ def _try_phases(s: dict[str, Config], teacher: nn.Module) -> None:
                              "to 0")
         if weight := s[k].feature_weight: _try(f'{k}.feature_weight {weight:g}', lambda: Taps(teacher).close())
 
-
+# %% ../nbs/14_preflight.ipynb #0df8ee10
 def try_model(s: dict[str, Config], teacher: nn.Module, size: tuple[int, int, int]) -> nn.Module:
     "The student after all that training does with it, on two images of zeros; mode `exact`. Raises `ValueError`."
     _try_phases(s, teacher)
@@ -161,7 +161,7 @@ def _why_not(action: Callable[[], Any]) -> str:
         return ' '.join(str(e).split()).removeprefix('the engine cannot run this model: ')
     return ''
 
-
+# %% ../nbs/14_preflight.ipynb #8fb9d205
 def support(name: str   # of timm
            ) -> dict[str, str]:
     "Family of a timm model, and for each use of it the reason why not, '' where it can; on the meta device."

@@ -51,21 +51,21 @@ class Run:
         last = self.config['phase1'].epochs   # and the phase-1 epochs that phase 2 starts from
         self.restarts = sorted({e for e in p.restarts if e < last} | ({last} if last else set()))
 
-# %% ../nbs/05c_runs.ipynb #adda0bf5
+# %% ../nbs/05c_runs.ipynb #5344c8d1
 @patch
 def loaders(self: Run, phase: str, model: nn.Module) -> Loaders:
     "Train and validation loaders of a phase, for this process."
     return make_loaders(self.data[phase], model, seed=self.seed, device=self.acc.device, rank=self.acc.process_index,
                         world=self.acc.num_processes)
 
-
+# %% ../nbs/05c_runs.ipynb #6b54ab00
 @patch
 def _save(self: Run, model: nn.Module, name: str, delta: bool, loaders: Loaders, result: dict[str, float]) -> None:
     if self.acc.is_main_process:
         save_checkpoint(model, self.out/f'{name}.safetensors', self.arch, delta, **describe(loaders), metrics=result,
                         profile=self.p.name, seed=self.seed)
 
-# %% ../nbs/05c_runs.ipynb #f49e9777
+# %% ../nbs/05c_runs.ipynb #c7d5f7e9
 @patch
 def _train(self: Run, phase: str, model: nn.Module, name: str, teacher: nn.Module | None, loaders: Loaders,
            keep: list[int] | None) -> None:
@@ -76,7 +76,7 @@ def _train(self: Run, phase: str, model: nn.Module, name: str, teacher: nn.Modul
           keep=keep, accelerator=self.acc, compile=self.engine.compile, save_every_s=self.engine.save_every_s,
           max_minutes=self.engine.max_minutes, provenance=dict(model=arch, data=data, ternary=ternary))
 
-
+# %% ../nbs/05c_runs.ipynb #4b855ea3
 @patch
 def stage(self: Run, phase: str, model: nn.Module, name: str, teacher: nn.Module | None = None,
           keep: list[int] | None = None) -> dict[str, float]:
@@ -136,7 +136,7 @@ def sizes(teacher: nn.Module, student: nn.Module) -> dict[str, float]:
     return dict(parameters=int(total.parameters), student_bytes=int(total['bytes']), teacher_bytes=int(whole['bytes']),
                 zeros_percent=100*(torch.cat(codes) == 0).float().mean().item() if codes else 0.0)
 
-# %% ../nbs/05c_runs.ipynb #87ec3c7e
+# %% ../nbs/05c_runs.ipynb #7ca730bf
 @patch
 def _restart(self: Run, epoch: int, teacher: nn.Module) -> tuple[nn.Module, dict[str, float]]:
     "The student after phase 2 from a phase-1 epoch; how it does, and did before."
@@ -147,7 +147,7 @@ def _restart(self: Run, epoch: int, teacher: nn.Module) -> tuple[nn.Module, dict
     name = 'student' if epoch == self.restarts[-1] else f'phase2_from_{epoch:04d}'
     return student, self.stage('phase2', student, name, teacher) | dict(before_percent=before)
 
-
+# %% ../nbs/05c_runs.ipynb #7288288a
 @patch
 def __call__(self: Run) -> dict[str, Any]:
     "Train everything; returns, and writes to `results.json`, how every stage does, and the student's size."
@@ -165,13 +165,13 @@ def __call__(self: Run) -> dict[str, Any]:
     self.acc.wait_for_everyone()   # the others read it
     return results
 
-# %% ../nbs/05c_runs.ipynb #a9652409
+# %% ../nbs/05c_runs.ipynb #b580b915
 def epochs_of(r: Run) -> int:
     "Epochs that a run trains in all."
     teacher = 0 if r.other or r.config['teacher'].checkpoint else r.config['teacher'].epochs
     return teacher + r.config['phase1'].epochs + len(r.restarts)*r.config['phase2'].epochs
 
-
+# %% ../nbs/05c_runs.ipynb #0eb5b9b4
 def epochs_done(out: Path) -> int:
     "Epochs that the run in `out` has finished, read from its histories."
     return sum(max(f.read_bytes().count(b'\n') - 1, 0) for f in out.glob('*/history.csv'))
@@ -193,7 +193,7 @@ def train_seeds(p: Profile,                              # profile
         for r in runs: r()
     return [load_json(r.out/'results.json') for r in runs]
 
-# %% ../nbs/05c_runs.ipynb #30b44de1
+# %% ../nbs/05c_runs.ipynb #be0d8478
 def _parser() -> argparse.ArgumentParser:
     a = argparse.ArgumentParser(
         'ftervit-train',
@@ -204,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     a.add_argument('--out', type=Path, help='folder for the run, with --seed (default: runs/<profile>/seed<seed>)')
     return a
 
-
+# %% ../nbs/05c_runs.ipynb #cbea9a80
 def _train(args: argparse.Namespace) -> int:
     "Train what `args` ask for, and say how each seed does. Raises what a run raises."
     overrides = parse_set(args.set) | engine_overrides(args)
@@ -219,7 +219,7 @@ def _train(args: argparse.Namespace) -> int:
         print(f"seed {r['seed']}: {stages}")
     return 0
 
-
+# %% ../nbs/05c_runs.ipynb #400e4ef9
 def main(argv: list[str] | None = None) -> int:
     "`ftervit-train`: train a profile's teacher, phase 1 and phase 2; returns the exit code."
     args = _parser().parse_args(argv)

@@ -37,7 +37,7 @@ def _naive_forward(self, x):
     w = fake_quantize(self.weight, quantize_weight, self.method, self.granularity)
     return F.linear(fake_quantize(x, int8_symmetric), w, self.bias if self.bias_used else None)
 
-
+# %% ../nbs/05d_step_cost.ipynb #c50ed8c8
 @contextmanager
 def _layers_of(variant: str):
     "All ternary linear layers have the naive forward if `variant` says so; as they were afterwards."
@@ -46,14 +46,14 @@ def _layers_of(variant: str):
     try: yield
     finally: QuantLinear.forward = own
 
-# %% ../nbs/05d_step_cost.ipynb #00504019
+# %% ../nbs/05d_step_cost.ipynb #3ab88f53
 def _peak_bytes(device: torch.device) -> int:
     "Largest memory so far: of the process, or of the GPU's allocator."
     if device.type == 'cuda': return torch.cuda.max_memory_allocated(device)
     import resource
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
 
-
+# %% ../nbs/05d_step_cost.ipynb #ef5d57ab
 def _waited(device: torch.device) -> float:
     "The time, when all that the device was asked for is done."
     if device.type == 'cuda': torch.cuda.synchronize()
@@ -101,7 +101,16 @@ def time_step(variant: str,              # fp32, naive or ours
             times.append(_waited(dev) - began)
     return dict(seconds=statistics.median(times[-steps:]), bytes=_peak_bytes(dev) - rest)
 
-# %% ../nbs/05d_step_cost.ipynb #27d5b8bc
+# %% ../nbs/05d_step_cost.ipynb #850e5923
+def _compared(rows: dict[str, list[dict[str, float]]]) -> pd.DataFrame:
+    med = {v: {k: statistics.median(r[k] for r in rs) for k in ('seconds', 'bytes')} for v, rs in rows.items()}
+    one = med['fp32']
+    span = {v: [f(r['seconds'] for r in rs) for f in (min, max)] for v, rs in rows.items()}
+    return pd.DataFrame([dict(variant=v, step_s=m['seconds'], step_s_min=span[v][0], step_s_max=span[v][1],
+                              time_ratio=m['seconds']/one['seconds'], peak_mb=m['bytes']/1e6,
+                              memory_ratio=m['bytes']/(one['bytes'] or math.nan)) for v, m in med.items()])
+
+# %% ../nbs/05d_step_cost.ipynb #d58691f5
 def benchmark_step(arch: str = 'deit_tiny_patch16_224',   # timm model
                    batch: int = 16,
                    steps: int = 4,                        # timed steps per process
@@ -113,12 +122,3 @@ def benchmark_step(arch: str = 'deit_tiny_patch16_224',   # timm model
         with ProcessPoolExecutor(1, mp_context=forking()) as fresh:
             rows[v].append(fresh.submit(step, v, dict(name=arch), batch, steps).result())
     return _compared(rows)
-
-
-def _compared(rows: dict[str, list[dict[str, float]]]) -> pd.DataFrame:
-    med = {v: {k: statistics.median(r[k] for r in rs) for k in ('seconds', 'bytes')} for v, rs in rows.items()}
-    one = med['fp32']
-    span = {v: [f(r['seconds'] for r in rs) for f in (min, max)] for v, rs in rows.items()}
-    return pd.DataFrame([dict(variant=v, step_s=m['seconds'], step_s_min=span[v][0], step_s_max=span[v][1],
-                              time_ratio=m['seconds']/one['seconds'], peak_mb=m['bytes']/1e6,
-                              memory_ratio=m['bytes']/(one['bytes'] or math.nan)) for v, m in med.items()])
