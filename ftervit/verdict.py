@@ -38,10 +38,16 @@ def _leaves(o: Any, *at: str) -> Iterator[tuple[tuple[str, ...], Any]]:
         for k, v in inner: yield from _leaves(v, *at, str(k))
 
 
+def _rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    "Rows by what names them: the first columns that no two of them share, else their numbers."
+    n = next((n for n in range(1, len(table.columns)) if not table.iloc[:, :n].duplicated().any()), 0)
+    return {' '.join(map(str, r[:n])) if n else str(i): dict(zip(table.columns[n:], r[n:])) for i, r in enumerate(table.values.tolist())}
+
+
 def read_values(path: Path) -> dict[tuple[str, ...], Any]:
     "Every value of a CSV or JSON file by its place, without `TIMES`; lines of any other text by their numbers."
     if path.suffix == '.json': data = load_json(path)
-    elif path.suffix == '.csv': data = pd.read_csv(path).to_dict('records')
+    elif path.suffix == '.csv': data = _rows(pd.read_csv(path))
     else: data = path.read_text(encoding='utf-8').splitlines()
     return {at: v for at, v in _leaves(data) if not TIMES & set(at)}
 
@@ -171,7 +177,7 @@ def main_numbers(p: Profile) -> pd.DataFrame:
     files = [d/'results.csv' for d in (p.run_dir/'record'/p.results_dir.relative_to(project_root()), p.results_dir)]
     if not all(f.is_file() for f in files): return pd.DataFrame(columns=['model', 'quantity', 'recorded', 'now', 'spreads'])
     a, b = map(read_values, files)
-    rows = [(a[at[0], 'model'], at[1], v, b[at], abs(b[at] - v)/wide if wide else float(b[at] != v)) for at, v in a.items()
+    rows = [(a.get((at[0], 'model'), at[0]), at[1], v, b[at], abs(b[at] - v)/wide if wide else float(b[at] != v)) for at, v in a.items()
             if at in b and (wide := spread(at, a, b)) is not None and not math.isnan(v)]
     return pd.DataFrame(rows, columns=['model', 'quantity', 'recorded', 'now', 'spreads'])
 
