@@ -21,7 +21,7 @@ from papermill.exceptions import PapermillExecutionError, strip_color
 from papermill.execute import execute_notebook
 
 import ftervit
-from .profiles import PROFILE_ENV, Profile, load_json, load_profile, project_root, save_json
+from .profiles import PROFILE_ENV, Profile, fixed_paths, load_json, load_profile, project_root, save_json
 
 # %% auto #0
 __all__ = ['TRAIN', 'INPUTS', 'SECTIONS', 'notebook_paths', 'describe_notebook', 'write_notebook', 'scratch_project',
@@ -131,9 +131,9 @@ def _progress(message: dict[str, Any]) -> str:
 
 # %% ../nbs/15_notebooks.ipynb #04f44086
 def _environment() -> dict[str, str]:
-    "Of a kernel: this package, wherever it was imported from, comes first."
+    "Of a kernel: the same bits on every processor, and this package first, wherever it was imported from."
     package = str(Path(ftervit.__file__).resolve().parent.parent)
-    return os.environ | {'PYTHONPATH': os.pathsep.join([package, *filter(None, [os.environ.get('PYTHONPATH')])])}
+    return os.environ | fixed_paths() | {'PYTHONPATH': os.pathsep.join([package, *filter(None, [os.environ.get('PYTHONPATH')])])}
 
 
 class _Engine(NBClientEngine):
