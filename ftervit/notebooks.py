@@ -33,7 +33,9 @@ def notebook_paths(names: list[str] | None = None   # names, or beginnings of th
                   ) -> list[Path]:
     "Numbered notebooks of `nbs/` in the order of execution. Raises `ValueError` for a name that fits none."
     found = sorted((project_root()/'nbs').glob('[0-9]*.ipynb'))
-    if not found: raise FileNotFoundError(f"no notebooks in {project_root()/'nbs'}: run from the repository, or set FTERVIT_ROOT to it")
+    if not found:
+        raise FileNotFoundError(f"no notebooks in {project_root()/'nbs'}: run from the repository, or set "
+                                f"FTERVIT_ROOT to it")
     for n in names or []:
         if not any(f.stem.startswith(n.removesuffix('.ipynb')) for f in found):
             raise ValueError(f"no notebook {n!r}: there are {', '.join(f.stem for f in found)}")
@@ -61,7 +63,8 @@ def scratch_project(**notebooks: list[str]   # name -> code cells
     "The root of a temporary project: a profile `tiny` (`smoke` with two seeds, recorded), and the given notebooks."
     tiny = (project_root()/'data'/'profiles'/'smoke.yaml').read_text(encoding='utf-8')
     tiny = tiny.replace('record: false\nseeds: [0]', 'record: true\nseeds: [0, 1]')
-    with tempfile.TemporaryDirectory() as d, mock.patch.dict(os.environ, {'FTERVIT_ROOT': str(Path(d).resolve()), PROFILE_ENV: ''}):
+    with tempfile.TemporaryDirectory() as d, mock.patch.dict(os.environ,
+                                                             {'FTERVIT_ROOT': str(Path(d).resolve()), PROFILE_ENV: ''}):
         root = Path(d).resolve()
         for folder in ('nbs', 'data/profiles'): (root/folder).mkdir(parents=True)
         (root/'data'/'profiles'/'tiny.yaml').write_text(tiny, encoding='utf-8')
@@ -70,8 +73,10 @@ def scratch_project(**notebooks: list[str]   # name -> code cells
 
 # %% ../nbs/15_notebooks.ipynb #f5673dc0
 TRAIN = '05_training'   # makes the models that all others look at
-INPUTS = ('firmware/**/*.[chS]', 'firmware/**/*.csv', 'data/paper/*.csv', 'data/device/power.json')   # beside the package: what notebooks read
-SECTIONS = ('seeds', 'data', 'model', 'ternary', 'teacher', 'phase1', 'phase2', 'restarts')   # of a profile: what results depend on
+# beside the package: what notebooks read
+INPUTS = ('firmware/**/*.[chS]', 'firmware/**/*.csv', 'data/paper/*.csv', 'data/device/power.json')
+# of a profile: what results depend on
+SECTIONS = ('seeds', 'data', 'model', 'ternary', 'teacher', 'phase1', 'phase2', 'restarts')
 
 
 def models_dir(p: Profile) -> Path:
@@ -85,16 +90,21 @@ def made_from(fingerprint: str,   # of a profile's `SECTIONS`
              ) -> str:
     "Sixteen hex digits over what recorded numbers and figures are made from: the settings, and both trained models."
     h = hashlib.sha256(fingerprint.encode())
-    for f in (models/f'{n}.safetensors' for n in ('teacher', 'student')): h.update(f.read_bytes() if f.is_file() else b'')
+    for f in (models/f'{n}.safetensors' for n in ('teacher', 'student')):
+        h.update(f.read_bytes() if f.is_file() else b'')
     return h.hexdigest()[:16]
 
 # %% ../nbs/15_notebooks.ipynb #55408149
 def source_hash(notebook: Path, p: Profile,
                 parameters: dict[str, Any] | None = None   # of the notebook, beside profile and overrides
                ) -> str:
-    "Sixteen hex digits over a notebook's code and parameters, the package, `INPUTS`, the profile, and, but for `TRAIN`, the trained models."
-    code = [''.join(c['source']) for c in json.loads(notebook.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
-    files = [*Path(ftervit.__file__).parent.glob('*.py'), *(f for pattern in INPUTS for f in project_root().glob(pattern))]
+    """Sixteen hex digits over a notebook's code and parameters, the package, `INPUTS`, the profile, and, but for
+    `TRAIN`, the trained models.
+    """
+    code = [''.join(c['source']) for c in json.loads(notebook.read_text(encoding='utf-8'))['cells'] if c['cell_type']
+            == 'code']
+    files = [*Path(ftervit.__file__).parent.glob('*.py'),
+             *(f for pattern in INPUTS for f in project_root().glob(pattern))]
     h = hashlib.sha256(json.dumps([code, p.model_dump(), parameters or {}], sort_keys=True).encode())
     for f in sorted(files): h.update(f.name.encode() + b'\0' + f.read_bytes())
     if notebook.stem != TRAIN: h.update(made_from('', models_dir(p)).encode())
@@ -107,11 +117,14 @@ def manifest(notebook: Path, p: Profile) -> Path:
 
 
 def is_current(notebook: Path, p: Profile, parameters: dict[str, Any] | None = None) -> bool:
-    "Whether the executed copy of `notebook` is complete, made from the present source, and what it wrote is still there."
+    """Whether the executed copy of `notebook` is complete, made from the present source, and what it wrote is still
+    there.
+    """
     m = manifest(notebook, p)
     if not (m.is_file() and m.with_suffix('.ipynb').is_file()): return False
     made = load_json(m)
-    return made['source'] == source_hash(notebook, p, parameters) and all((project_root()/f).is_file() for f in made['wrote'])
+    return made['source'] == source_hash(notebook, p, parameters) and all((project_root()/f).is_file()
+                                                                          for f in made['wrote'])
 
 # %% ../nbs/15_notebooks.ipynb #cbaf68cc
 class NotebookFailed(RuntimeError): "A notebook that could not be executed to its end."
@@ -139,14 +152,16 @@ def _environment() -> dict[str, str]:
 class _Engine(NBClientEngine):
     "Papermill's engine, telling `show(text)` which cell runs and how far its progress bar is."
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, show: Callable[[str], None] = print, **kwargs: Any) -> Any:
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, show: Callable[[str], None] = print,
+                                 **kwargs: Any) -> Any:
         class Client(PapermillNotebookClient):
             def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
                 inner = _progress(msg)
                 if inner or msg['msg_type'] == 'execute_input':
                     show(f'cell {cell_index + 1} of {len(self.nb.cells)}' + (f', {inner}' if inner else ''))
                 return super().process_message(msg, cell, cell_index)
-        return Client(nb_man, kernel_name=kernel_name, kernel_manager_class=_ThisInterpreter, timeout=None, startup_timeout=120,
+        return Client(nb_man, kernel_name=kernel_name, kernel_manager_class=_ThisInterpreter, timeout=None,
+                      startup_timeout=120,
                       extra_arguments=['--log-level=50']).execute(env=_environment())
 
 
@@ -162,13 +177,15 @@ def parameters_cell(notebook: Path) -> str | None:
 def _told(error: PapermillExecutionError, stem: str, out: Path) -> str:
     code = next((line for line in error.source.splitlines() if line.strip() and not line.startswith('#|')), '')
     tail = strip_color('\n'.join(error.traceback)).strip().splitlines()[-8:]
-    return '\n'.join([f"{stem} failed in cell In [{error.exec_count}], which starts: {code[:80]}", *(f'    {line}' for line in tail),
+    return '\n'.join([f"{stem} failed in cell In [{error.exec_count}], which starts: {code[:80]}",
+                      *(f'    {line}' for line in tail),
                       f"executed so far: {out}"])
 
 
 def run_notebook(notebook: Path,                          # source; stays as it is
                  out: Path,                               # executed copy
-                 parameters: dict[str, Any],              # for the cell tagged `parameters`; a notebook without one gets none
+                 # for the cell tagged `parameters`; a notebook without one gets none
+                 parameters: dict[str, Any],
                  show: Callable[[str], None] = lambda text: None   # told what runs
                 ) -> None:
     "Execute `notebook` into `out`. Raises `NotebookFailed` naming notebook and cell."

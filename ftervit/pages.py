@@ -42,8 +42,11 @@ def to_readme(nb: Any) -> str:
             c.outputs = [o for o in c.outputs if o.get('name') != 'stderr']
         cells.append(c)
     body, resources = MarkdownExporter().from_notebook_node(nbformat.v4.new_notebook(cells=cells, metadata=nb.metadata))
-    if resources.get('outputs'): raise ValueError(f"a page's notebook makes pictures ({', '.join(resources['outputs'])}): link to figures/ instead")
-    link = lambda m: m[0] if re.match(r'[a-z]+:|#|/', m[2]) else m[1] + posixpath.normpath(posixpath.join('nbs', m[2])) + m[3]
+    if resources.get('outputs'):
+        raise ValueError(f"a page's notebook makes pictures ({', '.join(resources['outputs'])}): link to figures/ "
+                         f"instead")
+    link = lambda m: m[0] if re.match(r'[a-z]+:|#|/',
+                                      m[2]) else m[1] + posixpath.normpath(posixpath.join('nbs', m[2])) + m[3]
     blocks = re.split(r'(^```.*?^```$)', body, flags=re.M | re.S)   # code is left alone
     body = ''.join(b if b.startswith('```') else re.sub(r'(\]\()([^)\s]+)(\))', link, b) for b in blocks)
     return re.sub(r'\n{3,}', '\n\n', re.sub(r'[ \t]+$', '', body, flags=re.M)).strip() + '\n'
@@ -53,7 +56,9 @@ PAGES = {'README.md': 'index', 'RESULTS.md': 'results'}   # page -> its notebook
 
 
 def page_text(notebook: str = 'index') -> str:
-    "What a page should be: its notebook, executed. Raises `NotebookFailed` if it cannot be, `FileNotFoundError` for a relative link to nothing."
+    """What a page should be: its notebook, executed.
+    Raises `NotebookFailed` if it cannot be, `FileNotFoundError` for a relative link to nothing.
+    """
     source = project_root()/'nbs'/f'{notebook}.ipynb'
     with tempfile.TemporaryDirectory() as d, mock.patch.dict(os.environ):
         os.environ[PROFILE_ENV] = ''   # it shows every profile as it is, also while the tests run
@@ -72,7 +77,9 @@ def write_readme(check: bool = False   # only compare
     for page, notebook in PAGES.items():
         path = project_root()/page
         new, old = page_text(notebook), path.read_text(encoding='utf-8') if path.is_file() else ''
-        if check: sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), page, f'{notebook}.ipynb'))
+        if check:
+            sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), page,
+                                                       f'{notebook}.ipynb'))
         elif old != new:
             with atomic_write(path, 'w') as f: f.write(new)
         same &= old == new
@@ -80,13 +87,17 @@ def write_readme(check: bool = False   # only compare
 
 # %% ../nbs/15c_pages.ipynb #ec1f8690
 def notebook_index(profile: str = DEFAULT_PROFILE) -> str:
-    "Markdown table: each notebook, what it is for, the figures and tables it wrote for `profile`, the command that makes them again."
+    """Markdown table:
+    each notebook, what it is for, the figures and tables it wrote for `profile`, the command that makes them again.
+    """
     made = project_root()/'data'/'results'/profile/'made_by.json'
     makers = load_json(made) if made.is_file() else {}
     rows = []
     for f in notebook_paths():
         title, what = describe_notebook(f)
-        products = [f"[{Path(x).name}](../{x})" for x, m in makers.items() if m['notebook'] == f.stem and (project_root()/x).is_file()]
-        rows.append({'notebook': f'[{f.stem}]({f.name})', 'what it holds': what, 'figures and tables': ' '.join(products),
+        products = [f"[{Path(x).name}](../{x})" for x, m in makers.items() if m['notebook'] == f.stem
+                    and (project_root()/x).is_file()]
+        rows.append({'notebook': f'[{f.stem}]({f.name})', 'what it holds': what,
+                     'figures and tables': ' '.join(products),
                      'again': f'`ftervit-reproduce --only {f.stem}`' if products else ''})
     return markdown_table(pd.DataFrame(rows))

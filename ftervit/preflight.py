@@ -31,17 +31,21 @@ __all__ = ['PHASES', 'SECTIONS', 'read_sections', 'try_training', 'try_data', 't
 
 # %% ../nbs/14_preflight.ipynb #09af0006
 PHASES = ('teacher', 'phase1', 'phase2')
-SECTIONS: dict[str, type[Config]] = {'data': DataConfig, 'model': ModelConfig, 'ternary': TernaryConfig, **dict.fromkeys(PHASES, TrainConfig),
+SECTIONS: dict[str, type[Config]] = {'data': DataConfig, 'model': ModelConfig, 'ternary': TernaryConfig,
+                                     **dict.fromkeys(PHASES, TrainConfig),
                                      'engine': EngineConfig, 'analysis': AnalysisConfig, 'experiments': GridConfig}
 
 
 def read_sections(p: Profile) -> dict[str, Config]:
-    "All sections of `p`, and as `data of <phase>` the data section of each phase. Raises `ValueError` naming every key that does not fit."
+    """All sections of `p`, and as `data of <phase>` the data section of each phase.
+    Raises `ValueError` naming every key that does not fit.
+    """
     found, wrong = {}, []
     def read(name: str, key: str, schema: type[Config], value: dict[str, Any]) -> None:
         try: found[name] = schema.model_validate(value)
         except ValidationError as e:
-            wrong.extend(f"{'.'.join(map(str, (key, *x['loc'])))}: {x['msg']}" + ('' if x['type'] == 'missing' else f", found {x['input']!r}") for x in e.errors())
+            wrong.extend(f"{'.'.join(map(str, (key, *x['loc'])))}: {x['msg']}"
+                         + ('' if x['type'] == 'missing' else f", found {x['input']!r}") for x in e.errors())
     for name, schema in SECTIONS.items(): read(name, name, schema, getattr(p, name))
     for k in PHASES:
         if k in found and 'data' in found: read(f'data of {k}', f'{k}.data', DataConfig, p.data | found[k].data)
@@ -59,22 +63,28 @@ def _try(what: str, action: Callable[[], Any]) -> Any:
 def try_training(s: dict[str, Config]) -> None:
     "Make each phase's optimizer and schedule. Raises `ValueError`."
     for k in PHASES:
-        if s[k].epochs: _try(f'{k}.opt {s[k].opt!r}, {k}.warmup_epochs {s[k].warmup_epochs:g}', lambda: make_optimizer(nn.Linear(1, 1), s[k], 100))
+        if s[k].epochs:
+            _try(f'{k}.opt {s[k].opt!r}, {k}.warmup_epochs {s[k].warmup_epochs:g}',
+                 lambda: make_optimizer(nn.Linear(1, 1), s[k], 100))
 
 
 def try_data(s: dict[str, Config], model: nn.Module) -> Loaders:
-    """The loaders of the first phase, after opening the data of all. Raises `ValueError` for classes that do not match the model's or a
+    """The loaders of the first phase, after opening the data of all. Raises `ValueError` for classes that do not match
+    the model's or a
     teacher's file that does not fit, and what `make_loaders` raises."""
     opened = {}
     for k in PHASES: opened.setdefault(s[f'data of {k}'].model_dump_json(), make_loaders(s[f'data of {k}'], model))
     for loaders in opened.values():
-        if loaders.train is None or not len(loaders.train): raise ValueError(f"data.batch_size: the {loaders.n_train} training images do not fill one batch")
+        if loaders.train is None or not len(loaders.train):
+            raise ValueError(f"data.batch_size: the {loaders.n_train} training images do not fill one batch")
         if model.num_classes != len(loaders.classes):
-            raise ValueError(f"model.kwargs.num_classes: the model has {model.num_classes} classes, the data set {len(loaders.classes)} ({', '.join(loaders.classes[:3])}, ...)")
+            raise ValueError(f"model.kwargs.num_classes: the model has {model.num_classes} classes, the data set "
+                             f"{len(loaders.classes)} ({', '.join(loaders.classes[:3])}, ...)")
     loaders = next(iter(opened.values()))
     if file := s['teacher'].checkpoint:
         meta = load_checkpoint(path := project_root()/file).meta
-        check_settings({'model': meta['model']['kwargs'], 'name': meta['model']['name'], 'classes': list(meta.get('classes', []))},
+        check_settings({'model': meta['model']['kwargs'], 'name': meta['model']['name'],
+                        'classes': list(meta.get('classes', []))},
                        {'model': s['model'].kwargs, 'name': s['model'].name, 'classes': list(loaders.classes)}, path)
     return loaders
 
@@ -83,13 +93,16 @@ def try_model(s: dict[str, Config], teacher: nn.Module, size: tuple[int, int, in
     "The student after all that training does with it, on two images of zeros; mode `exact`. Raises `ValueError`."
     for k in PHASES:
         if s[k].patch_drop and not hasattr(teacher, 'patch_drop'):
-            raise ValueError(f"{k}.patch_drop {s[k].patch_drop}: {s['model'].name} cannot do without some of its patches; set it to 0")
+            raise ValueError(f"{k}.patch_drop {s[k].patch_drop}: {s['model'].name} cannot do without some of its "
+                             f"patches; set it to 0")
         if s[k].feature_weight: _try(f'{k}.feature_weight {s[k].feature_weight:g}', lambda: Taps(teacher).close())
     x, what = torch.zeros(2, *size), f"model.name {s['model'].name!r} with model.kwargs {s['model'].kwargs}"
     target = _try(f'{what}, images of {size}', lambda: teacher.eval()(x)).detach()
-    if target.shape != (2, teacher.num_classes): raise ValueError(f"{what}: expected logits (2, {teacher.num_classes}), it gives {tuple(target.shape)}")
+    if target.shape != (2, teacher.num_classes):
+        raise ValueError(f"{what}: expected logits (2, {teacher.num_classes}), it gives {tuple(target.shape)}")
     student = _try(f'{what} cannot be made ternary', lambda: ternarize(teacher, s['ternary']))
-    _try(f'{what} cannot be trained', lambda: training_loss(student.train()(x), torch.zeros(2, dtype=torch.int64), target, s['phase1']).backward())
+    _try(f'{what} cannot be trained', lambda: training_loss(student.train()(x), torch.zeros(2, dtype=torch.int64),
+                                                            target, s['phase1']).backward())
     _try(f'{what} cannot be rounded', lambda: round_leftovers(student))
     if any(isinstance(m, QuantLayer) for m in student.modules()): set_mode(student, 'exact')
     _try(f'{what} cannot be evaluated', lambda: student.eval()(x))
@@ -100,7 +113,8 @@ def impossible_notebooks(teacher: nn.Module, student: nn.Module, x: torch.Tensor
     "The notebooks that these models cannot have, by name, each with its reason."
     both, out = (teacher, student), {}
     engine = lambda: architecture(student)
-    needs = {'08_fidelity': lambda: (ternary_values(student), teacher.patch_embed.proj, *((attention_extractor(m), block_features(m, x)) for m in both)),
+    needs = {'08_fidelity': lambda: (ternary_values(student), teacher.patch_embed.proj,
+                                     *((attention_extractor(m), block_features(m, x)) for m in both)),
              '09_rollout': lambda: [rollout_maps(m)(x) for m in both], '11_engine': engine, '13_firmware': engine}
     for notebook, action in needs.items():
         try: action()
@@ -111,7 +125,8 @@ def impossible_notebooks(teacher: nn.Module, student: nn.Module, x: torch.Tensor
 def preflight(p: Profile,
               run: bool = True   # False: the sections only, of a profile that nothing is trained or analysed with
              ) -> dict[str, str]:
-    """The notebooks that the model of `p` cannot have, by name, each with its reason, after trying all that a run of `p` does.
+    """The notebooks that the model of `p` cannot have, by name, each with its reason, after trying all that a run of
+    `p` does.
 
     Raises `ValueError` for whatever would stop the run, and `OSError` for data or weights that are not there.
     """
@@ -122,7 +137,9 @@ def preflight(p: Profile,
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         try: teacher = create_model(s['model'])
         except (ConnectionError, ValueError): raise
-        except Exception as e: raise ValueError(f"model.name {s['model'].name!r} with model.kwargs {s['model'].kwargs}: {type(e).__name__}: {e}") from e
+        except Exception as e:
+            raise ValueError(f"model.name {s['model'].name!r} with model.kwargs {s['model'].kwargs}: "
+                             f"{type(e).__name__}: {e}") from e
         loaders = try_data(s, teacher)
         student = try_model(s, teacher, loaders.input_size)
         with torch.no_grad(): return impossible_notebooks(teacher, student, torch.zeros(2, *loaders.input_size))
@@ -130,13 +147,17 @@ def preflight(p: Profile,
 # %% ../nbs/14_preflight.ipynb #057e02cf
 def support(name: str   # of timm
            ) -> dict[str, str]:
-    "Family of a timm model, and for each thing that may be done with it the reason why not, '' where it can; on the meta device."
+    """Family of a timm model, and for each thing that may be done with it the reason why not, '' where it can;
+    on the meta device.
+    """
     def why(action: Callable[[], Any]) -> str:
         try: action()
-        except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as e: return ' '.join(str(e).split()).removeprefix('the engine cannot run this model: ')
+        except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as e:
+            return ' '.join(str(e).split()).removeprefix('the engine cannot run this model: ')
         return ''
     with torch.device('meta'), torch.no_grad():
         m = timm.create_model(name, num_classes=10).eval()
         x = torch.zeros(2, *m.pretrained_cfg['input_size'])
-        return dict(model=name, family=type(m).__name__, ternarized=why(lambda: ternarize(m)), analysed=why(lambda: (m.patch_embed.proj, attention_extractor(m), block_features(m, x))),
+        return dict(model=name, family=type(m).__name__, ternarized=why(lambda: ternarize(m)),
+                    analysed=why(lambda: (m.patch_embed.proj, attention_extractor(m), block_features(m, x))),
                     rolled_out=why(lambda: rollout_maps(m)(x)), engine=why(lambda: architecture(ternarize(m))))

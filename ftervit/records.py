@@ -29,9 +29,11 @@ __all__ = ['LIBRARIES', 'record_makers', 'stale_records', 'made_on', 'publish_mo
 # %% ../nbs/15d_records.ipynb #d7f5c3a4
 def record_makers(p: Profile, stem: str, wrote: list[str]) -> None:
     "Note in `made_by.json` which notebook wrote which file, and from what."
-    path, made = p.results_dir/'made_by.json', dict(notebook=stem, made_from=made_from(p.fingerprint(*SECTIONS), models_dir(p)))
+    path, made = p.results_dir/'made_by.json', dict(notebook=stem,
+                                                    made_from=made_from(p.fingerprint(*SECTIONS), models_dir(p)))
     old = load_json(path) if path.is_file() else {}
-    save_json({f: m for f, m in sorted((old | dict.fromkeys(wrote, made)).items()) if (project_root()/f).is_file()}, path)
+    save_json({f: m for f, m in sorted((old | dict.fromkeys(wrote, made)).items()) if (project_root()/f).is_file()},
+              path)
 
 # %% ../nbs/15d_records.ipynb #c6475fd6
 def _stale(folder: Path) -> list[str]:
@@ -42,15 +44,22 @@ def _stale(folder: Path) -> list[str]:
     now = made_from(fingerprint, project_root()/'data'/'models'/name)
     for f, m in load_json(folder/'made_by.json').items():
         if not (project_root()/f).is_file(): out.append(f'{f}: recorded, and not there: {again}')
-        elif m['made_from'] != now: out.append(f"{f}: made by {m['notebook']} from other models or settings than those in data/models/{name}: {again}, or delete it")
+        elif m['made_from'] != now:
+            out.append(f"{f}: made by {m['notebook']} from other models or settings than those in data/models/{name}: "
+                       f"{again}, or delete it")
     text = f.read_text(encoding='utf-8') if (f := folder/'tables.md').is_file() else ''
-    tables = [n for n, form in TABLES.items() if (f := folder/f'{n}.csv').is_file() and form(pd.read_csv(f)).strip() not in text]
-    return out + ([f"data/results/{name}/tables.md: lacks rows of {', '.join(f'{n}.csv' for n in tables)}: {again}"] if tables else [])
+    tables = [n for n, form in TABLES.items() if (f := folder/f'{n}.csv').is_file()
+              and form(pd.read_csv(f)).strip() not in text]
+    return out + ([f"data/results/{name}/tables.md: lacks rows of {', '.join(f'{n}.csv' for n in tables)}: {again}"]
+                  if tables else [])
 
 
 def stale_records() -> list[str]:
-    "Whatever in `data/results` and `figures` was not made from the settings and the models that are recorded with it; one line each."
-    return [line for made in sorted((project_root()/'data'/'results').glob('*/made_by.json')) for line in _stale(made.parent)]
+    """Whatever in `data/results` and `figures` was not made from the settings and the models that are recorded with it;
+    one line each.
+    """
+    return [line for made in sorted((project_root()/'data'/'results').glob('*/made_by.json'))
+            for line in _stale(made.parent)]
 
 # %% ../nbs/15d_records.ipynb #1d93ebff
 LIBRARIES = ('torch', 'timm', 'numpy', 'captum', 'accelerate', 'safetensors')
@@ -60,7 +69,8 @@ def _commit() -> str | None:
     git = ['git', '-C', str(project_root())]
     if not shutil.which('git') or subprocess.run([*git, 'rev-parse'], capture_output=True).returncode: return None
     said = lambda *a: subprocess.run([*git, *a], capture_output=True, text=True).stdout.strip()
-    return said('rev-parse', 'HEAD') + (' with changes' if said('status', '--porcelain', '--', 'nbs', 'ftervit', 'firmware') else '')
+    return said('rev-parse', 'HEAD') + (' with changes'
+                                        if said('status', '--porcelain', '--', 'nbs', 'ftervit', 'firmware') else '')
 
 
 def _version(name: str) -> str | None:
@@ -71,8 +81,10 @@ def _version(name: str) -> str | None:
 def made_on() -> dict[str, Any]:
     "Commit, processor and what torch uses of it, threads of a process, system, Python and packages."
     info = Path('/proc/cpuinfo').read_text() if Path('/proc/cpuinfo').is_file() else ''
-    name = next((line.partition(':')[2].strip() for line in info.splitlines() if line.startswith('model name')), platform.processor() or platform.machine())
-    return dict(commit=_commit(), cpu=name, capability=torch.backends.cpu.get_cpu_capability(), threads=torch.get_num_threads(), system=platform.system(),
+    name = next((line.partition(':')[2].strip() for line in info.splitlines() if line.startswith('model name')),
+                platform.processor() or platform.machine())
+    return dict(commit=_commit(), cpu=name, capability=torch.backends.cpu.get_cpu_capability(),
+                threads=torch.get_num_threads(), system=platform.system(),
                 python=platform.python_version(), packages={n: _version(n) for n in LIBRARIES})
 
 # %% ../nbs/15d_records.ipynb #39e307d8
@@ -91,10 +103,12 @@ def _runs_in_engine(checkpoint: Path) -> bool:
 
 
 def publish_models(p: Profile) -> list[Path]:
-    """Copy teacher and student of the first seed of the run of `p` into `data/models/<name>`, the student also as a model file; returns the files.
+    """Copy teacher and student of the first seed of the run of `p` into `data/models/<name>`, the student also as a
+    model file; returns the files.
 
-    Of the other methods (`06_experiments`), the model files of the students that the engine runs. A model file tests an engine on a picture
-    of noise. Raises `FileNotFoundError` if the run is not there, `ValueError` for a student that the engine cannot run.
+    Of the other methods (`06_experiments`), the model files of the students that the engine runs. A model file tests an
+    engine on a picture of noise. Raises `FileNotFoundError` if the run is not there, `ValueError` for a student that
+    the engine cannot run.
     """
     files, folder = [], project_root()/'data'/'models'/p.name
     for name in ('teacher', 'student'):
@@ -104,19 +118,25 @@ def publish_models(p: Profile) -> list[Path]:
     files.append(_export(files[-1], folder/'student.gguf'))
     for cell in choose_cells(p, ['main']):
         other = cell_dir(p, cell, p.seeds[0])/'student.safetensors'
-        if cell.name != 'ftervit' and other.is_file() and _runs_in_engine(other): files.append(_export(other, folder/f'{cell.name}.gguf'))
+        if cell.name != 'ftervit' and other.is_file() and _runs_in_engine(other):
+            files.append(_export(other, folder/f'{cell.name}.gguf'))
     return files
 
 # %% ../nbs/15d_records.ipynb #fc8145bd
 def _publishable(output: Any, notebook: str) -> bool:
-    "Whether a cell's output belongs into a committed notebook. Raises `ValueError` for one that names this machine's folders."
-    if output.get('name') == 'stderr' or 'application/vnd.jupyter.widget-view+json' in output.get('data', {}): return False
-    if str(project_root()) in json.dumps(output): raise ValueError(f"{notebook}: an output names {project_root()}: show the path relative to it")
+    """Whether a cell's output belongs into a committed notebook.
+    Raises `ValueError` for one that names this machine's folders.
+    """
+    if output.get('name') == 'stderr' or 'application/vnd.jupyter.widget-view+json' in output.get('data', {}):
+        return False
+    if str(project_root()) in json.dumps(output):
+        raise ValueError(f"{notebook}: an output names {project_root()}: show the path relative to it")
     return True
 
 
 def publish(p: Profile) -> None:
-    """Carry the outputs of the run of `p` into the notebooks of `nbs/`, and its first seed's models into `data/models/<name>`.
+    """Carry the outputs of the run of `p` into the notebooks of `nbs/`, and its first seed's models into
+    `data/models/<name>`.
 
     Raises `ValueError` for a notebook that has changed since, or was not run.
     """

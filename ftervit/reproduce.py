@@ -36,15 +36,19 @@ def _left_out(p: Profile, todo: list[Path]) -> dict[str, str]:
 # %% ../nbs/16_reproduce.ipynb #fe0b996f
 def notebook_parameters(pairs: list[str],   # 'NOTEBOOK.NAME=VALUE', the notebook by name or beginning
                         ) -> dict[str, dict[str, Any]]:
-    "Parameters by notebook. Raises `ValueError` for a notebook that is not there, or has no cell of parameters with that name."
+    """Parameters by notebook.
+    Raises `ValueError` for a notebook that is not there, or has no cell of parameters with that name.
+    """
     out: dict[str, dict[str, Any]] = {}
     for key, value in parse_set(pairs).items():
         notebook, dot, name = key.partition('.')
         if not dot: raise ValueError(f"parameter {key!r}: expected NOTEBOOK.NAME=VALUE, e.g. 09_rollout.fusion=max")
         for f in notebook_paths([notebook]):
             source = parameters_cell(f) or ''
-            known = [line.partition('=')[0].strip() for line in source.splitlines() if '=' in line and not line.startswith((' ', '#'))]
-            if name not in known: raise ValueError(f"notebook {f.stem} has no parameter {name!r}: it has {', '.join(known) or 'none'}")
+            known = [line.partition('=')[0].strip() for line in source.splitlines() if '=' in line
+                     and not line.startswith((' ', '#'))]
+            if name not in known:
+                raise ValueError(f"notebook {f.stem} has no parameter {name!r}: it has {', '.join(known) or 'none'}")
             out.setdefault(f.stem, {})[name] = value
     return out
 
@@ -78,7 +82,9 @@ def execute_notebooks(p: Profile,
                       parameters: dict[str, dict[str, Any]],   # more, by notebook
                       force: bool                          # also what is up to date
                      ) -> pd.DataFrame:
-    "Table of notebook, `executed`, `up to date` or `left out: <reason>`, and seconds. Raises `NotebookFailed` at the first that fails."
+    """Table of notebook, `executed`, `up to date` or `left out: <reason>`, and seconds.
+    Raises `NotebookFailed` at the first that fails.
+    """
     left_out, every, rows = _left_out(p, todo), notebook_paths(), []
     if TRAIN in [f.stem for f in todo]: train_seeds(p, given['overrides'], given['profile'])
     with tqdm(todo, desc=p.name, unit='notebook', disable=None) as bar:
@@ -87,7 +93,8 @@ def execute_notebooks(p: Profile,
             bar.set_description(f'{p.name}: {nb.stem}')
             bar.set_postfix_str('')
             if nb.stem in left_out: rows.append((nb.stem, f'left out: {left_out[nb.stem]}', 0.0))
-            elif not force and is_current(nb, p, own): rows.append((nb.stem, 'up to date', load_json(manifest(nb, p))['seconds']))
+            elif not force and is_current(nb, p, own):
+                rows.append((nb.stem, 'up to date', load_json(manifest(nb, p))['seconds']))
             else:
                 for later in every[every.index(nb):]: manifest(later, p).unlink(missing_ok=True)
                 rows.append((nb.stem, 'executed', _execute(nb, p, given, own, bar)))
@@ -104,10 +111,11 @@ def reproduce(profile: str = DEFAULT_PROFILE,             # name in data/profile
               parameters: dict[str, dict[str, Any]] | None = None,   # more of them, by notebook
               record: bool = False                        # what is said of this machine is recorded too
              ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Execute the notebooks of `profile` in order: their table (`execute_notebooks`), and the verdict on what they wrote.
+    """Execute the notebooks of `profile` in order: their table (`execute_notebooks`), and the verdict on what they
+    wrote.
 
-    Executed copies go to `runs/<profile>/notebooks`. An interrupted or failed run goes on with the notebook where it stopped.
-    Raises what `preflight` raises before the first notebook, and `NotebookFailed` at the first that fails.
+    Executed copies go to `runs/<profile>/notebooks`. An interrupted or failed run goes on with the notebook where it
+    stopped. Raises what `preflight` raises before the first notebook, and `NotebookFailed` at the first that fails.
     """
     overrides = dict(overrides or {}) | ({'name': name} if name else {})
     p, todo = load_profile(profile, overrides), notebook_paths(notebooks)
@@ -120,21 +128,36 @@ def reproduce(profile: str = DEFAULT_PROFILE,             # name in data/profile
 
 # %% ../nbs/16_reproduce.ipynb #e9f85f92
 def _arguments() -> argparse.ArgumentParser:
-    a = argparse.ArgumentParser('ftervit-reproduce', description='Execute the notebooks of a profile in order, write its tables and figures, compare them with the record. '
-                                'Interrupt it at any time: the same command goes on. Exit status 0: as recorded, or within the spread of the seeds; 2: further away.',
-                                epilog='examples: ftervit-reproduce --list | ftervit-reproduce --profile imagenette --set data.root=~/imagenette | ftervit-reproduce --only 05 06 --force')
-    a.add_argument('--profile', default=DEFAULT_PROFILE, help='name in data/profiles, or path of a YAML file (default: %(default)s)')
-    a.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='override a value of the profile, e.g. phase1.epochs=50; repeatable. '
+    a = argparse.ArgumentParser('ftervit-reproduce',
+                                description='Execute the notebooks of a profile in order, write its tables and '
+                                'figures, compare them with the record. '
+                                'Interrupt it at any time: the same command goes on. Exit status 0: as recorded, or '
+                                'within the spread of the seeds; 2: further away.',
+                                epilog='examples: ftervit-reproduce --list | ftervit-reproduce --profile imagenette '
+                                '--set data.root=~/imagenette | ftervit-reproduce --only 05 06 --force')
+    a.add_argument('--profile', default=DEFAULT_PROFILE,
+                   help='name in data/profiles, or path of a YAML file (default: %(default)s)')
+    a.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
+                   help='override a value of the profile, e.g. phase1.epochs=50; repeatable. '
                    'The results are then kept as <profile>-custom, unless --name says otherwise')
-    a.add_argument('-p', '--parameter', action='append', default=[], metavar='NOTEBOOK.NAME=VALUE', help="set a notebook's own parameter, e.g. 06b.images=~/pictures; repeatable")
+    a.add_argument('-p', '--parameter', action='append', default=[], metavar='NOTEBOOK.NAME=VALUE',
+                   help="set a notebook's own parameter, e.g. 06b.images=~/pictures; repeatable")
     a.add_argument('--name', help="name under which results are kept (default: the profile's)")
-    a.add_argument('--only', nargs='+', metavar='NOTEBOOK', help='only notebooks whose names start so, e.g. 05 or 05_training')
+    a.add_argument('--only', nargs='+', metavar='NOTEBOOK',
+                   help='only notebooks whose names start so, e.g. 05 or 05_training')
     a.add_argument('--force', action='store_true', help='execute also what is up to date')
-    a.add_argument('--record', action='store_true', help='record also times and facts of this machine, which otherwise stay as they are')
-    a.add_argument('--list', action='store_true', help='list the notebooks and whether their results are up to date; run nothing')
-    a.add_argument('--publish', nargs='?', const='all', choices=('all', 'models'), help='run nothing; carry the outputs of the finished run into nbs/ and its models into data/models; or its models alone')
-    a.add_argument('--records', action='store_true', help='only check that what is recorded is of one run: exit 1 naming what is older than its models or settings')
-    a.add_argument('--readme', action='store_true', help='only write README.md and RESULTS.md, from nbs/index.ipynb and nbs/results.ipynb')
+    a.add_argument('--record', action='store_true',
+                   help='record also times and facts of this machine, which otherwise stay as they are')
+    a.add_argument('--list', action='store_true',
+                   help='list the notebooks and whether their results are up to date; run nothing')
+    a.add_argument('--publish', nargs='?', const='all', choices=('all', 'models'),
+                   help='run nothing; carry the outputs of the finished run into nbs/ and its models into '
+                   'data/models; or its models alone')
+    a.add_argument('--records', action='store_true',
+                   help='only check that what is recorded is of one run: exit 1 naming what is older than its models '
+                   'or settings')
+    a.add_argument('--readme', action='store_true',
+                   help='only write README.md and RESULTS.md, from nbs/index.ipynb and nbs/results.ipynb')
     a.add_argument('--check', action='store_true', help='with --readme: write nothing, exit 1 if a page differs')
     return a
 
@@ -142,19 +165,26 @@ def _arguments() -> argparse.ArgumentParser:
 def _say(p: Profile, table: pd.DataFrame, found: pd.DataFrame) -> None:
     "What a run ends with: where time went, the main table, the verdict."
     slow = table.sort_values('seconds', ascending=False)
-    print(f"{p.name}: {table.seconds.sum()/60:.0f} minutes in {len(table)} notebooks; most in " + ', '.join(f'{r.notebook} {r.seconds:.0f} s' for r in slow.head(5).itertuples()))
+    print(f"{p.name}: {table.seconds.sum()/60:.0f} minutes in {len(table)} notebooks; most in "
+          + ', '.join(f'{r.notebook} {r.seconds:.0f} s' for r in slow.head(5).itertuples()))
     show = lambda f: f.relative_to(project_root()).as_posix()
-    print(f"numbers in {show(p.results_dir)}, figures in {show(p.figures_dir)}, executed notebooks in {show(p.run_dir/'notebooks')}")
-    if (tables := p.results_dir/'tables.md').is_file(): print('\n' + tables.read_text(encoding='utf-8').split('Phase 2 by')[0].strip() + '\n')
-    if len(near := main_numbers(p)): print('beside the record (1 spread: as far as three other seeds may move it):\n' + near.round(3).to_string(index=False) + '\n')
-    for r in found[found.verdict != 'identical'].itertuples(): print(f'{r.verdict:18} {r.file}' + (f'  {r.differ} of {r.values} values; {r.worst}' if r.worst else ''))
+    print(f"numbers in {show(p.results_dir)}, figures in {show(p.figures_dir)}, executed notebooks in "
+          f"{show(p.run_dir/'notebooks')}")
+    if (tables := p.results_dir/'tables.md').is_file():
+        print('\n' + tables.read_text(encoding='utf-8').split('Phase 2 by')[0].strip() + '\n')
+    if len(near := main_numbers(p)):
+        print('beside the record (1 spread: as far as three other seeds may move it):\n'
+              + near.round(3).to_string(index=False) + '\n')
+    for r in found[found.verdict != 'identical'].itertuples():
+        print(f'{r.verdict:18} {r.file}' + (f'  {r.differ} of {r.values} values; {r.worst}' if r.worst else ''))
     print(f"{summary(found)} ({show(p.run_dir/'verdict.html')})")
 
 # %% ../nbs/16_reproduce.ipynb #1266eed2
 def _only_one_thing(args: argparse.Namespace, p: Profile) -> bool:
     "Whether `--list` or `--publish` was asked for, and is done."
     if args.list:
-        for f in notebook_paths(args.only): print(f"{'up to date' if is_current(f, p) else 'to be run':11} {f.stem:16} {describe_notebook(f)[1]}")
+        for f in notebook_paths(args.only):
+            print(f"{'up to date' if is_current(f, p) else 'to be run':11} {f.stem:16} {describe_notebook(f)[1]}")
     if args.publish: publish(p) if args.publish == 'all' else publish_models(p)
     return bool(args.list or args.publish)
 

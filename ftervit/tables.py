@@ -26,7 +26,8 @@ __all__ = ['STAGES', 'NOT_MEASURED', 'CLASSES', 'TABLES', 'HEADS', 'load_results
 
 # %% ../nbs/15a_tables.ipynb #d3d25989
 def load_results(p: Profile) -> list[dict[str, Any]]:
-    """What `05_training` measured, one dictionary per seed: of the run in `runs/<name>`, else as recorded in `data/results/<name>`.
+    """What `05_training` measured, one dictionary per seed: of the run in `runs/<name>`, else as recorded in
+    `data/results/<name>`.
 
     Raises `FileNotFoundError` naming the seeds that are missing, `ValueError` for a record of other settings.
     """
@@ -34,10 +35,12 @@ def load_results(p: Profile) -> list[dict[str, Any]]:
     missing, recorded = [k for k, f in files.items() if not f.is_file()], p.results_dir/'results.json'
     if not missing: return [load_json(f) for f in files.values()]
     if len(missing) < len(files) or not recorded.is_file():
-        raise FileNotFoundError(f"profile {p.name!r}: no results of seed {', '.join(map(str, missing))}; `ftervit-reproduce --profile {p.name}` makes them")
+        raise FileNotFoundError(f"profile {p.name!r}: no results of seed {', '.join(map(str, missing))}; "
+                                f"`ftervit-reproduce --profile {p.name}` makes them")
     record = load_json(recorded)
     if record['fingerprint'] != p.fingerprint(*SECTIONS):
-        raise ValueError(f"{recorded} was recorded with other settings of {p.name!r}: `ftervit-reproduce --profile {p.name}` renews it")
+        raise ValueError(f"{recorded} was recorded with other settings of {p.name!r}: `ftervit-reproduce --profile "
+                         f"{p.name}` renews it")
     return record['seeds']
 
 # %% ../nbs/15a_tables.ipynb #64c16b04
@@ -45,15 +48,19 @@ STAGES = {'teacher': 'FP32 teacher', 'untrained': 'ternary, without training', '
 
 
 def summarise(seeds: list[dict[str, Any]]) -> pd.DataFrame:
-    "Table of stages: top-1, gap to the teacher (pp), agreement with it, KL, each with its spread over `seeds`; size, compression, zeros."
-    stat = lambda name, values: {name: np.mean(values), f'{name}_std': np.std(values, ddof=1) if len(values) > 1 else np.nan}
+    """Table of stages: top-1, gap to the teacher (pp), agreement with it, KL, each with its spread over `seeds`;
+    size, compression, zeros.
+    """
+    stat = lambda name, values: {name: np.mean(values),
+                                 f'{name}_std': np.std(values, ddof=1) if len(values) > 1 else np.nan}
     mb = lambda s, key: np.mean([r[key] for r in seeds])/1e6
     rows = []
     for s, label in STAGES.items():
         row = dict(stage=s, model=label, seeds=len(seeds)) | stat('top1_percent', [r[s]['top1_percent'] for r in seeds])
         if s != 'teacher':
             row |= stat('gap_pp', [r[s]['top1_percent'] - r['teacher']['top1_percent'] for r in seeds])
-            row |= stat('agreement_percent', [r[s]['agreement_percent'] for r in seeds]) | stat('kl_nats', [r[s]['kl'] for r in seeds])
+            row |= stat('agreement_percent', [r[s]['agreement_percent'] for r in seeds]) | stat('kl_nats', [r[s]['kl']
+                                                                                                            for r in seeds])
         row['size_mb'] = mb(s, 'teacher_bytes' if s == 'teacher' else 'student_bytes')
         row['compression_ratio'] = mb(s, 'teacher_bytes')/row['size_mb']
         if s == 'phase2': row['zeros_percent'] = np.mean([r['zeros_percent'] for r in seeds])
@@ -90,9 +97,11 @@ def with_spread(mean: float, std: float, digits: int = 2, sign: str = '') -> str
 def show_results(table: pd.DataFrame) -> str:
     "A table by `summarise` in Markdown."
     return markdown_table(pd.DataFrame([{
-        'model': r.model, 'top-1, %': with_spread(r.top1_percent, r.top1_percent_std), 'gap to teacher, pp': with_spread(r.gap_pp, r.gap_pp_std, sign='+'),
+        'model': r.model, 'top-1, %': with_spread(r.top1_percent, r.top1_percent_std),
+        'gap to teacher, pp': with_spread(r.gap_pp, r.gap_pp_std, sign='+'),
         'agrees with teacher, %': with_spread(r.agreement_percent, r.agreement_percent_std),
-        'size, MB': f'{r.size_mb:.3g}', 'smaller by': f'{r.compression_ratio:.1f}x', 'zeros, %': with_spread(r.zeros_percent, np.nan, 1)}
+        'size, MB': f'{r.size_mb:.3g}', 'smaller by': f'{r.compression_ratio:.1f}x',
+        'zeros, %': with_spread(r.zeros_percent, np.nan, 1)}
         for r in table.itertuples()]))
 
 # %% ../nbs/15a_tables.ipynb #18ba12ea
@@ -106,20 +115,25 @@ CLASSES = {'imagenet1k': 1000, 'cifar10': 10, 'cifar100': 100}   # data sets of 
 
 
 def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    with torch.device('meta'): return {k: tuple(v.shape) for k, v in create_model(config.model_copy(update={'pretrained': False})).state_dict().items()}
+    with torch.device('meta'):
+        return {k: tuple(v.shape) for k,
+                v in create_model(config.model_copy(update={'pretrained': False})).state_dict().items()}
 
 
 def is_published_setting(p: Profile, timm_name: str, dataset: str) -> bool:
     "Whether `p` trains the published architecture on the published data set."
     if not p.model or _dataset(p) != dataset or p.model['name'].split('.')[0] != timm_name: return False
-    return _shapes(ModelConfig(**p.model)) == _shapes(ModelConfig(name=timm_name, kwargs={'num_classes': CLASSES[dataset]}))
+    return _shapes(ModelConfig(**p.model)) == _shapes(ModelConfig(name=timm_name,
+                                                                  kwargs={'num_classes': CLASSES[dataset]}))
 
 # %% ../nbs/15a_tables.ipynb #f6998695
 def published_table(p: Profile,
                     results: pd.DataFrame | None = None,    # `results_table(p)`; None: there are none yet
                     restarts: pd.DataFrame | None = None    # `restarts_table`
                    ) -> pd.DataFrame:
-    "Every published result beside ours: `published`, `ours` (NaN: not measured) and `difference`, in the unit that `quantity` names."
+    """Every published result beside ours: `published`, `ours` (NaN:
+    not measured) and `difference`, in the unit that `quantity` names.
+    """
     ours = results.set_index('stage') if results is not None else None
     rows, published = [], paper_table('results')
     def add(model, dataset, quantity, published, value):
@@ -141,22 +155,26 @@ def published_table(p: Profile,
     for r in paper_table('restarts').itertuples():   # all ImageNet
         found = restarts is not None and is_published_setting(p, timm_names[r.model], 'imagenet1k')
         found = restarts.top1_percent[restarts.phase1_epochs == r.phase1_epochs] if found else []
-        add(r.model, 'imagenet1k', f'top-1, phase 2 from epoch {r.phase1_epochs}, %', r.top1_percent, found.iloc[0] if len(found) else np.nan)
+        add(r.model, 'imagenet1k', f'top-1, phase 2 from epoch {r.phase1_epochs}, %', r.top1_percent,
+            found.iloc[0] if len(found) else np.nan)
     return pd.DataFrame(rows, columns=['model', 'dataset', 'quantity', 'published', 'ours', 'difference'])
 
 # %% ../nbs/15a_tables.ipynb #1fdd6a99
 def show_published(table: pd.DataFrame) -> str:
     "A table by `published_table` in Markdown."
     return markdown_table(pd.DataFrame([{
-        'model': r.model, 'data': r.dataset, 'quantity': r.quantity, 'published': f'{r.published:g}', 'ours': NOT_MEASURED if pd.isna(r.ours) else f'{r.ours:.2f}',
+        'model': r.model, 'data': r.dataset, 'quantity': r.quantity, 'published': f'{r.published:g}',
+        'ours': NOT_MEASURED if pd.isna(r.ours) else f'{r.ours:.2f}',
         'difference': '' if pd.isna(r.ours) else f'{round(r.difference, 2) + 0.0:+.2f}'} for r in table.itertuples()]))
 
 # %% ../nbs/15a_tables.ipynb #e2e59ced
 def show_methods(table: pd.DataFrame) -> str:
     "The main table of `06_experiments` (`methods.csv`) in Markdown."
     return markdown_table(pd.DataFrame([{
-        'method': r.label, 'bits: encoder weights / activations': r.weights_activations, 'bits: patch / head / norm': r.patch_head_norm, 'attention': r.attention, 'size, MB': f'{r.size_mb:.3g}',
-        'top-1, %': with_spread(r.top1_percent, r.top1_std), 'gap to teacher, pp (± 2σ)': '' if r.method == 'fp32' else with_spread(r.gap_pp, r.gap_2sigma_pp, sign='+'),
+        'method': r.label, 'bits: encoder weights / activations': r.weights_activations,
+        'bits: patch / head / norm': r.patch_head_norm, 'attention': r.attention, 'size, MB': f'{r.size_mb:.3g}',
+        'top-1, %': with_spread(r.top1_percent, r.top1_std),
+        'gap to teacher, pp (± 2σ)': '' if r.method == 'fp32' else with_spread(r.gap_pp, r.gap_2sigma_pp, sign='+'),
         'KL from teacher, nats': '' if r.method == 'fp32' else f'{r.kl:.2g}'}
         for r in table.itertuples()]))
 
@@ -165,36 +183,49 @@ def show_ablations(table: pd.DataFrame) -> str:
     "The ablations of `06_experiments` (`ablations.csv`) in Markdown; a reference comes once."
     seen = table.drop_duplicates('cell')
     return markdown_table(pd.DataFrame([{
-        'recipe': r.label, 'against': '' if r.cell == r.reference else labels.get(r.reference, r.reference), 'top-1, %': f'{r.top1_percent:.2f}',
-        'difference, pp (± 2σ)': '' if r.cell == r.reference else with_spread(r.difference_pp, r.difference_2sigma_pp, sign='+'), 'KL from teacher, nats': f'{r.kl:.2g}', 'size, MB': f'{r.size_mb:.3g}'}
+        'recipe': r.label, 'against': '' if r.cell == r.reference else labels.get(r.reference, r.reference),
+        'top-1, %': f'{r.top1_percent:.2f}',
+        'difference, pp (± 2σ)': '' if r.cell == r.reference
+        else with_spread(r.difference_pp, r.difference_2sigma_pp, sign='+'), 'KL from teacher, nats': f'{r.kl:.2g}',
+        'size, MB': f'{r.size_mb:.3g}'}
         for labels in [dict(zip(table.cell, table.label))] for r in seen.itertuples()]))
 
 # %% ../nbs/15a_tables.ipynb #48211605
 def show_claims(table: pd.DataFrame) -> str:
     "The claims of `06_experiments` (`claims.csv`) in Markdown."
     return markdown_table(pd.DataFrame([{
-        'claim': r.claim, 'source': r.source, 'difference (± 2σ)': '' if pd.isna(r.difference) else f'{with_spread(r.difference, r.two_sigma, sign="+")} {r.unit}',
+        'claim': r.claim, 'source': r.source, 'difference (± 2σ)': '' if pd.isna(r.difference)
+        else f'{with_spread(r.difference, r.two_sigma, sign="+")} {r.unit}',
         'at least': '' if pd.isna(r.at_least) else f'{r.at_least:g}', 'verdict': r.verdict,
-        'difference in KL, nats (± 2σ)': '' if pd.isna(r.kl_difference) else f'{r.kl_difference:+.2g} ± {r.kl_2sigma:.1g}'} for r in table.itertuples()]))
+        'difference in KL, nats (± 2σ)': '' if pd.isna(r.kl_difference)
+        else f'{r.kl_difference:+.2g} ± {r.kl_2sigma:.1g}'} for r in table.itertuples()]))
 
 # %% ../nbs/15a_tables.ipynb #3bc520fe
 def analyses_table(p: Profile) -> pd.DataFrame:
-    "The paper's numbers on sensitivity and fidelity beside those of this profile's analyses: quantity, published, ours."
+    """The paper's numbers on sensitivity and fidelity beside those of this profile's analyses:
+    quantity, published, ours.
+    """
     found = lambda name, table: pd.DataFrame(load_json(f)['published']) if (f := p.results_dir/f'{name}.json').is_file() else table()
     t = pd.concat([found('sensitivity', published_shares), found('fidelity', published_fidelity)], ignore_index=True)
     return t.assign(ours=[NOT_MEASURED if pd.isna(v) else v for v in t.ours])
 
 # %% ../nbs/15a_tables.ipynb #59487391
 def restarts_table(seeds: list[dict[str, Any]]) -> pd.DataFrame:
-    "Top-1 after phase 2 by the phase-1 epoch that it started from: mean and spread over `seeds` (the paper's figure 2b)."
+    """Top-1 after phase 2 by the phase-1 epoch that it started from:
+    mean and spread over `seeds` (the paper's figure 2b).
+    """
     epochs = sorted({int(e) for r in seeds for e in r['restarts']})
     values = {e: [r['restarts'][str(e)]['top1_percent'] for r in seeds if str(e) in r['restarts']] for e in epochs}
-    return pd.DataFrame([dict(phase1_epochs=e, top1_percent=np.mean(v), top1_percent_std=np.std(v, ddof=1) if len(v) > 1 else np.nan, seeds=len(v))
-                         for e, v in values.items()], columns=['phase1_epochs', 'top1_percent', 'top1_percent_std', 'seeds'])
+    return pd.DataFrame([dict(phase1_epochs=e, top1_percent=np.mean(v),
+                              top1_percent_std=np.std(v, ddof=1) if len(v) > 1 else np.nan, seeds=len(v))
+                         for e, v in values.items()], columns=['phase1_epochs', 'top1_percent', 'top1_percent_std',
+                                                               'seeds'])
 
 # %% ../nbs/15a_tables.ipynb #78e209ba
-TABLES = {'results': show_results, 'methods': show_methods, 'ablations': show_ablations, 'claims': show_claims}   # by the file that each is made from
-HEADS = {'methods': 'Every method under one budget:', 'ablations': 'One ingredient changed at a time:', 'claims': "The paper's claims:"}
+# by the file that each is made from
+TABLES = {'results': show_results, 'methods': show_methods, 'ablations': show_ablations, 'claims': show_claims}
+HEADS = {'methods': 'Every method under one budget:', 'ablations': 'One ingredient changed at a time:',
+         'claims': "The paper's claims:"}
 
 
 def skipped(p: Profile) -> dict[str, str]:
@@ -202,25 +233,34 @@ def skipped(p: Profile) -> dict[str, str]:
     return load_json(f) if (f := p.results_dir/'skipped.json').is_file() else {}
 
 
-def _parts(p: Profile, seeds: list[dict[str, Any]], table: pd.DataFrame, restarts: pd.DataFrame, published: pd.DataFrame) -> list[str]:
+def _parts(p: Profile, seeds: list[dict[str, Any]], table: pd.DataFrame, restarts: pd.DataFrame,
+           published: pd.DataFrame) -> list[str]:
     "Headings and tables of `tables.md`, in order."
-    restarts = pd.DataFrame({'phase-1 epochs': restarts.phase1_epochs, 'top-1 after phase 2, %': [with_spread(r.top1_percent, r.top1_percent_std) for r in restarts.itertuples()]})
+    restarts = pd.DataFrame({'phase-1 epochs': restarts.phase1_epochs,
+                             'top-1 after phase 2, %': [with_spread(r.top1_percent, r.top1_percent_std)
+                                                        for r in restarts.itertuples()]})
     none = skipped(p) | {c.label: why for c in choose_cells(p) if (why := impossible_cells(p).get(c.name))}
-    parts = [f'# {p.name}: {p.description}', f'Means and standard deviations over {len(seeds)} seeds.' if len(seeds) > 1 else 'One seed.', show_results(table),
+    parts = [f'# {p.name}: {p.description}', f'Means and standard deviations over {len(seeds)} seeds.' if len(seeds)
+             > 1 else 'One seed.', show_results(table),
              'Phase 2 by the phase-1 epoch that it starts from:', markdown_table(restarts)]
     for name, head in HEADS.items():
         if (f := p.results_dir/f'{name}.csv').is_file(): parts += [head, TABLES[name](pd.read_csv(f))]
-    if none: parts += ['Left out, because this model cannot have it:', '\n'.join(f'- {k}: {why}' for k, why in none.items())]
+    if none:
+        parts += ['Left out, because this model cannot have it:', '\n'.join(f'- {k}: {why}' for k, why in none.items())]
     return [*parts, 'Published, and ours:', show_published(published),
-            'The analyses, published for ImageNet models, and ours for this profile:', markdown_table(analyses_table(p))]
+            'The analyses, published for ImageNet models, and ours for this profile:',
+            markdown_table(analyses_table(p))]
 
 # %% ../nbs/15a_tables.ipynb #16884fcd
 def record_results(p: Profile) -> pd.DataFrame:
-    "`results_table(p)`, after writing it, the seeds behind it and the published table to `p.results_dir` (JSON, CSV, and `tables.md`)."
+    """`results_table(p)`, after writing it, the seeds behind it and the published table to `p.results_dir` (JSON, CSV,
+    and `tables.md`).
+    """
     seeds = load_results(p)
     table, restarts = summarise(seeds), restarts_table(seeds)
     published = published_table(p, table, restarts)
-    save_json(dict(profile=p.name, description=p.description, fingerprint=p.fingerprint(*SECTIONS), seeds=seeds), p.results_dir/'results.json')
+    save_json(dict(profile=p.name, description=p.description, fingerprint=p.fingerprint(*SECTIONS), seeds=seeds),
+              p.results_dir/'results.json')
     save_table(table, p.results_dir/'results.csv')
     save_table(published, p.results_dir/'published.csv')
     parts = _parts(p, seeds, table, restarts, published)

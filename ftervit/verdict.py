@@ -21,8 +21,11 @@ __all__ = ['MACHINE', 'TIMES', 'SPREADS', 'VERDICTS', 'of_machine', 'read_values
            'summary']
 
 # %% ../nbs/15b_verdict.ipynb #20fc5113
-MACHINE = ('engine_latency.csv', 'engine_emulated.json', 'layer_instructions.csv', 'vector_instructions.csv', 's3_estimate.csv', 'firmware.json', 'engine_same_logits.json',
-           'speed*', 'web_*', 'machine.json', 'engine_memory_latency.png', 'firmware_instructions.png', 'lcd_screen.png')   # files
+MACHINE = ('engine_latency.csv', 'engine_emulated.json', 'layer_instructions.csv', 'vector_instructions.csv',
+           's3_estimate.csv', 'firmware.json', 'engine_same_logits.json',
+           # files
+           'speed*', 'web_*', 'machine.json', 'engine_memory_latency.png', 'firmware_instructions.png',
+           'lcd_screen.png')
 TIMES = {'seconds', 'latency_us'}   # columns and keys in others
 
 
@@ -41,7 +44,8 @@ def _leaves(o: Any, *at: str) -> Iterator[tuple[tuple[str, ...], Any]]:
 def _rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     "Rows by what names them: the first columns that no two of them share, else their numbers."
     n = next((n for n in range(1, len(table.columns)) if not table.iloc[:, :n].duplicated().any()), 0)
-    return {' '.join(map(str, r[:n])) if n else str(i): dict(zip(table.columns[n:], r[n:])) for i, r in enumerate(table.values.tolist())}
+    return {' '.join(map(str, r[:n])) if n else str(i): dict(zip(table.columns[n:], r[n:])) for i,
+            r in enumerate(table.values.tolist())}
 
 
 def read_values(path: Path) -> dict[tuple[str, ...], Any]:
@@ -52,32 +56,39 @@ def read_values(path: Path) -> dict[tuple[str, ...], Any]:
     return {at: v for at, v in _leaves(data) if not TIMES & set(at)}
 
 # %% ../nbs/15b_verdict.ipynb #d7980c3b
-SPREADS = {'top1_percent': [('top1_percent_std', 2.0), ('top1_std', 2.0)], 'gap_pp': [('gap_pp_std', 2.0), ('gap_2sigma_pp', 2**0.5)],
+SPREADS = {'top1_percent': [('top1_percent_std', 2.0), ('top1_std', 2.0)],
+           'gap_pp': [('gap_pp_std', 2.0), ('gap_2sigma_pp', 2**0.5)],
            'agreement_percent': [('agreement_percent_std', 2.0)], 'kl_nats': [('kl_nats_std', 2.0)],
-           'difference_pp': [('difference_2sigma_pp', 2**0.5)], 'difference': [('two_sigma', 2**0.5)], 'kl_difference': [('kl_2sigma', 2**0.5)]}
+           'difference_pp': [('difference_2sigma_pp', 2**0.5)], 'difference': [('two_sigma', 2**0.5)],
+           'kl_difference': [('kl_2sigma', 2**0.5)]}
 
 
 def spread(at: tuple[str, ...], *files: dict[tuple[str, ...], Any]) -> float | None:
     "How far the value at this place may move, by the wider of the spreads that the files give; None if they give none."
-    wide = [s*f[k] for name, s in SPREADS.get(at[-1], []) for f in files if isinstance(f.get(k := (*at[:-1], name)), float)]
+    wide = [s*f[k] for name, s in SPREADS.get(at[-1], []) for f in files
+            if isinstance(f.get(k := (*at[:-1], name)), float)]
     return max((w for w in wide if not math.isnan(w)), default=None)
 
 # %% ../nbs/15b_verdict.ipynb #a0e410ab
-VERDICTS = ('identical', 'within the spread', 'no spread known', 'different')   # of a value, and the worst of them of a file
+# of a value, and the worst of them of a file
+VERDICTS = ('identical', 'within the spread', 'no spread known', 'different')
 
 
 def judge(recorded: Any, now: Any, allowed: float | None) -> str:
     "One of `VERDICTS`. Beyond nine digits two numbers are the same."
     if recorded == now or (recorded is now is None): return 'identical'
     number = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (recorded, now))
-    if number and (math.isclose(recorded, now, rel_tol=1e-9) or math.isnan(recorded) and math.isnan(now)): return 'identical'
+    if number and (math.isclose(recorded, now, rel_tol=1e-9) or math.isnan(recorded) and math.isnan(now)):
+        return 'identical'
     if not number: return 'no spread known'
     if allowed is None or math.isnan(now - recorded): return 'no spread known'   # also what only one of them measured
     return 'within the spread' if abs(now - recorded) <= allowed else 'different'
 
 # %% ../nbs/15b_verdict.ipynb #bfd7c770
 def compare_values(recorded: Path, now: Path) -> list[tuple[str, str, Any, Any]]:
-    "Place, verdict, recorded and present value of all that differs; a value that only one file has differs from `None`."
+    """Place, verdict, recorded and present value of all that differs;
+    a value that only one file has differs from `None`.
+    """
     a, b = read_values(recorded), read_values(now)
     every = [(at, judge(a.get(at), b.get(at), spread(at, a, b))) for at in a | b]
     return [('.'.join(at), v, a.get(at), b.get(at)) for at, v in every if v != 'identical']
@@ -86,7 +97,8 @@ def compare_values(recorded: Path, now: Path) -> list[tuple[str, str, Any, Any]]
 def same_picture(a: Path, b: Path) -> bool:
     "Whether two pictures have the same pixels."
     if a.read_bytes() == b.read_bytes(): return True
-    with Image.open(a) as x, Image.open(b) as y: return x.size == y.size and np.array_equal(np.asarray(x.convert('RGBA')), np.asarray(y.convert('RGBA')))
+    with Image.open(a) as x, Image.open(b) as y:
+        return x.size == y.size and np.array_equal(np.asarray(x.convert('RGBA')), np.asarray(y.convert('RGBA')))
 
 # %% ../nbs/15b_verdict.ipynb #57c7a766
 def recorded_files(p: Profile) -> list[Path]:
@@ -99,9 +111,11 @@ def _committed(p: Profile) -> bytes | None:
     "A tar file of what git's last commit holds of the folders of `p`; None outside of a checkout."
     folders = [d.relative_to(project_root()).as_posix() for d in (p.results_dir, p.figures_dir)]
     if not (project_root()/'.git').exists() or not shutil.which('git'): return None
-    tracked = subprocess.run(['git', 'ls-tree', 'HEAD', *folders], cwd=project_root(), capture_output=True, text=True).stdout
+    tracked = subprocess.run(['git', 'ls-tree', 'HEAD', *folders], cwd=project_root(), capture_output=True,
+                             text=True).stdout
     folders = [d for d in folders if d in tracked]
-    return subprocess.run(['git', 'archive', 'HEAD', *folders], cwd=project_root(), capture_output=True).stdout if folders else None
+    return subprocess.run(['git', 'archive', 'HEAD', *folders], cwd=project_root(),
+                          capture_output=True).stdout if folders else None
 
 
 def keep_record(p: Profile) -> Path:
@@ -125,14 +139,18 @@ def _set_aside(f: Path, kept: Path, p: Profile) -> None:
 
 
 def compare_file(f: Path, kept: Path) -> dict[str, Any]:
-    "A row of the verdict: `file`, `verdict` (one of `VERDICTS`, `new`, `not made`), how many values it has and how many differ, and the worst of them."
+    """A row of the verdict:
+    `file`, `verdict` (one of `VERDICTS`, `new`, `not made`), how many values it has and how many differ, and the worst
+    of them.
+    """
     old, now, row = kept/f, project_root()/f, dict(file=f.as_posix(), values=0, differ=0, worst='')
     if not old.is_file(): return row | dict(verdict='new')
     if not now.is_file(): return row | dict(verdict='not made')
     if f.suffix == '.png': return row | dict(verdict='identical' if same_picture(old, now) else 'no spread known')
     apart = compare_values(old, now)
     worst = max(apart, key=lambda a: (VERDICTS.index(a[1]), _far(*a[2:])), default=None)
-    return row | dict(verdict=worst[1] if worst else 'identical', values=len(read_values(old)), differ=len(apart), worst=f'{worst[0]}: {worst[2]!s:.60} -> {worst[3]!s:.60}' if worst else '')
+    return row | dict(verdict=worst[1] if worst else 'identical', values=len(read_values(old)), differ=len(apart),
+                      worst=f'{worst[0]}: {worst[2]!s:.60} -> {worst[3]!s:.60}' if worst else '')
 
 
 def _far(recorded: Any, now: Any) -> float:
@@ -143,9 +161,11 @@ def _far(recorded: Any, now: Any) -> float:
 def verdict(p: Profile,
             record: bool = False   # what this run says of the machine is recorded too
            ) -> pd.DataFrame:
-    """A row for each recorded file: `file`, `verdict`, `values`, `differ`, `worst`; also `verdict.csv` and `verdict.html` in the run.
+    """A row for each recorded file: `file`, `verdict`, `values`, `differ`, `worst`; also `verdict.csv` and
+    `verdict.html` in the run.
 
-    Files that only tell of the machine, and files with the record's numbers, take the record's bytes again, unless `record`.
+    Files that only tell of the machine, and files with the record's numbers, take the record's bytes again, unless
+    `record`.
     """
     kept, rows = p.run_dir/'record', []
     files = sorted({*recorded_files(p), *(f.relative_to(kept) for f in kept.rglob('*') if f.is_file())})
@@ -173,11 +193,15 @@ def _makers_of_machine(p: Profile, kept: Path) -> None:
 
 # %% ../nbs/15b_verdict.ipynb #8e166469
 def main_numbers(p: Profile) -> pd.DataFrame:
-    "Every number of `results.csv` that has a spread: `model`, `quantity`, `recorded`, `now`, and `spreads`, the difference over what it may move."
+    """Every number of `results.csv` that has a spread:
+    `model`, `quantity`, `recorded`, `now`, and `spreads`, the difference over what it may move.
+    """
     files = [d/'results.csv' for d in (p.run_dir/'record'/p.results_dir.relative_to(project_root()), p.results_dir)]
-    if not all(f.is_file() for f in files): return pd.DataFrame(columns=['model', 'quantity', 'recorded', 'now', 'spreads'])
+    if not all(f.is_file() for f in files):
+        return pd.DataFrame(columns=['model', 'quantity', 'recorded', 'now', 'spreads'])
     a, b = map(read_values, files)
-    rows = [(a.get((at[0], 'model'), at[0]), at[1], v, b[at], abs(b[at] - v)/wide if wide else float(b[at] != v)) for at, v in a.items()
+    rows = [(a.get((at[0], 'model'), at[0]), at[1], v, b[at], abs(b[at] - v)/wide if wide else float(b[at] != v))
+            for at, v in a.items()
             if at in b and (wide := spread(at, a, b)) is not None and not math.isnan(v)]
     return pd.DataFrame(rows, columns=['model', 'quantity', 'recorded', 'now', 'spreads'])
 
@@ -185,18 +209,26 @@ def main_numbers(p: Profile) -> pd.DataFrame:
 def page(p: Profile, table: pd.DataFrame) -> str:
     "The verdict as an HTML page in the run's folder."
     show = lambda f, where: f'<img src="{html.escape(os.path.relpath(where/f, p.run_dir))}" width="480" alt="{html.escape(str(f))}">'
-    pictures = [f'<h2>{html.escape(f)}</h2>\n<p>recorded, and now</p>\n{show(Path(f), p.run_dir/"record")} {show(Path(f), project_root())}'
-                for f in table.file[table.verdict != 'identical'] if f.endswith('.png') and (p.run_dir/'record'/f).is_file() and (project_root()/f).is_file()]
+    pictures = [f'<h2>{html.escape(f)}</h2>\n<p>recorded, and now</p>\n{show(Path(f), p.run_dir/"record")} '
+                f'{show(Path(f), project_root())}'
+                for f in table.file[table.verdict != 'identical'] if f.endswith('.png')
+                and (p.run_dir/'record'/f).is_file() and (project_root()/f).is_file()]
     head = f'<!doctype html>\n<meta charset="utf-8">\n<title>{p.name}: the verdict</title>\n<style>body {{ font-family: sans-serif; margin: 2em }} td, th {{ padding: .2em .6em; text-align: left }}</style>'
-    return '\n'.join([head, f'<h1>{p.name}</h1>', f'<p>{html.escape(summary(table))}</p>', main_numbers(p).round(3).to_html(index=False, border=0), table.to_html(index=False, border=0), *pictures]) + '\n'
+    return '\n'.join([head, f'<h1>{p.name}</h1>', f'<p>{html.escape(summary(table))}</p>',
+                      main_numbers(p).round(3).to_html(index=False, border=0), table.to_html(index=False, border=0),
+                      *pictures]) + '\n'
 
 
 def summary(table: pd.DataFrame) -> str:
     "The verdict in a sentence."
     counts, n = table.verdict.value_counts(), len(table)
-    if not n or (table.verdict == 'new').all(): return 'Nothing was recorded before this run, so there is nothing to compare it with.'
-    if counts.get('identical', 0) == n: return f'Reproduced: all {n} recorded files are identical, byte for byte but for times.'
+    if not n or (table.verdict == 'new').all():
+        return 'Nothing was recorded before this run, so there is nothing to compare it with.'
+    if counts.get('identical', 0) == n:
+        return f'Reproduced: all {n} recorded files are identical, byte for byte but for times.'
     far = table[table.verdict == 'different']
     told = f"{counts.get('identical', 0)} of {n} recorded files are identical"
-    if len(far): return f"Not reproduced: {told}; further away than the seeds' spread: " + '; '.join(f'{r.file} ({r.worst})' for r in far.itertuples()) + '.'
+    if len(far):
+        return f"Not reproduced: {told}; further away than the seeds' spread: " + '; '.join(f'{r.file} ({r.worst})'
+                                                                                            for r in far.itertuples()) + '.'
     return f"Reproduced within the spread of the seeds: {told}; in the others, no number that has a spread lies outside of it."
