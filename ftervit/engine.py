@@ -200,9 +200,9 @@ class Engine:
 
     def preprocess(self, photo: Image.Image | np.ndarray | str | Path   # PIL image of any kind, or the path of one; or uint8 (H, W) or (H, W, 3)
                   ) -> np.ndarray:
-        "Converted (`ftervit.data.picture`), resized and cropped as in the training, uint8 (S, S, C). Raises `ValueError` for a picture that cannot be read."
+        "Converted (`ftervit.pictures.picture`), resized and cropped as in the training, uint8 (S, S, C). Raises `ValueError` for a picture that cannot be read."
         if isinstance(photo, (str, Path, Image.Image)):
-            from ftervit.data import picture, read_picture   # here: who classifies arrays need not wait for timm
+            from ftervit.pictures import picture, read_picture# here: who classifies arrays need not wait for timm
             photo = np.asarray(picture(photo) if isinstance(photo, Image.Image) else read_picture(photo))
         if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim not in (2, 3) or photo.shape[2:] not in ((), (3,)):
             found = f"{photo.dtype} {tuple(photo.shape)}" if hasattr(photo, 'dtype') else type(photo).__name__

@@ -29,7 +29,8 @@ __all__ = ['ternary_values', 'value_shares', 'cosine', 'weight_cosines', 'filter
 
 # %% ../nbs/08_fidelity.ipynb #3be3dace
 def ternary_values(model: nn.Module) -> pd.DataFrame:
-    """Share in percent of -1, 0 and +1 in every ternary tensor: layer, parameter, component, weights, minus, zero, plus.
+    """Share in percent of -1, 0 and +1 in every ternary tensor: layer, parameter, component, weights, minus, zero,
+    plus.
 
     Raises `ValueError` for a model without ternary weights.
     """
@@ -46,7 +47,8 @@ def ternary_values(model: nn.Module) -> pd.DataFrame:
 
 def value_shares(values: pd.DataFrame, by: str | None = None) -> pd.DataFrame | pd.Series:
     "Shares of -1, 0 and +1 weighted by the number of weights: of the whole model, or per `component` or `layer`."
-    mean = lambda d: pd.Series({'weights': d.weights.sum(), **{v: np.average(d[v], weights=d.weights) for v in ('minus', 'zero', 'plus')}})
+    mean = lambda d: pd.Series({'weights': d.weights.sum(),
+                                **{v: np.average(d[v], weights=d.weights) for v in ('minus', 'zero', 'plus')}})
     return mean(values) if by is None else pd.DataFrame({k: mean(d) for k, d in values.groupby(by, sort=False)}).T
 
 # %% ../nbs/08_fidelity.ipynb #e263ad7d
@@ -57,14 +59,17 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 
 def weight_cosines(teacher: nn.Module, student: nn.Module) -> pd.DataFrame:
-    "Per ternary tensor: layer, parameter, component, and the cosine of its ternary value with the student's own weights and the teacher's."
+    """Per ternary tensor:
+    layer, parameter, component, and the cosine of its ternary value with the student's own weights and the teacher's.
+    """
     label = components(student).set_index('tensor').component
     theirs, rows = dict(teacher.named_parameters()), []
     for name, m in student.named_modules():
         if not isinstance(m, QuantLayer): continue
         for n, q in m.codes().items():
             key, t = f'{name}.{n}', q.dequantize()
-            if key not in theirs or theirs[key].shape != t.shape: raise ValueError(f"{key}: teacher and student are not of one architecture")
+            if key not in theirs or theirs[key].shape != t.shape:
+                raise ValueError(f"{key}: teacher and student are not of one architecture")
             rows.append((name, n, label[key], cosine(t, getattr(m, n).detach()), cosine(t, theirs[key].detach())))
     return pd.DataFrame(rows, columns=['layer', 'parameter', 'component', 'own', 'teacher'])
 
@@ -85,13 +90,17 @@ def attention_extractor(model: nn.Module) -> AttentionExtract:
     for m in model.modules():
         if hasattr(m, 'fused_attn'): m.fused_attn = False
     try: return AttentionExtract(model, method='hook')
-    except RuntimeError as e: raise ValueError(f"{type(model).__name__} has no attention that can be extracted: {e}") from e
+    except RuntimeError as e:
+        raise ValueError(f"{type(model).__name__} has no attention that can be extracted: {e}") from e
 
 
 @torch.no_grad()
 def block_features(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    "Patch tokens after the patch embedding and after every block (stage, for hierarchical models), each (B, tokens, channels)."
-    if not hasattr(model, 'forward_intermediates'): raise ValueError(f"{type(model).__name__} does not give its intermediate features")
+    """Patch tokens after the patch embedding and after every block (stage, for hierarchical models), each (B, tokens,
+    channels).
+    """
+    if not hasattr(model, 'forward_intermediates'):
+        raise ValueError(f"{type(model).__name__} does not give its intermediate features")
     f = {'patch embedding': model.patch_embed(x)}
     f |= {f'block {i}': b.movedim(1, -1) for i, b in enumerate(model.forward_intermediates(x, intermediates_only=True))}
     return {k: v.flatten(1, -2) for k, v in f.items()}
@@ -111,40 +120,50 @@ def compare_features(teacher: nn.Module, student: nn.Module, batches: Iterable) 
     device = next(teacher.parameters()).device
     extract = [attention_extractor(m) for m in (teacher, student)]
     cosines, logits, labels, pooled = {}, ([], []), [], ({}, {})
-    for x, y in tqdm(labelled(batches, device), total=len(batches) if hasattr(batches, '__len__') else None, desc='comparing', delay=2, leave=False):
-        f, a, out = [block_features(m, x) for m in (teacher, student)], [e(x) for e in extract], [m(x) for m in (teacher, student)]
+    for x, y in tqdm(labelled(batches, device), total=len(batches) if hasattr(batches, '__len__') else None,
+                     desc='comparing', delay=2, leave=False):
+        f, a, out = [block_features(m, x)
+                     for m in (teacher, student)], [e(x) for e in extract], [m(x) for m in (teacher, student)]
         for (k, u), v in zip(f[0].items(), f[1].values()):
             cosines.setdefault((k, 'features'), []).append(F.cosine_similarity(u, v, -1).mean(1))
         for (k, u), v in zip(a[0].items(), a[1].values()):
-            cosines.setdefault((k.removesuffix('.attn_drop').removesuffix('.attn'), 'attention'), []).append(F.cosine_similarity(u, v, -1).flatten(1).mean(1).view(len(x), -1).mean(1))
+            cosines.setdefault((k.removesuffix('.attn_drop').removesuffix('.attn'), 'attention'),
+                               []).append(F.cosine_similarity(u, v, -1).flatten(1).mean(1).view(len(x), -1).mean(1))
         cosines.setdefault(('logits', 'outputs'), []).append(F.cosine_similarity(*out, -1))
         for i in range(2):
             logits[i].append(out[i].cpu())
             for k, v in f[i].items(): pooled[i].setdefault(k, []).append(v.mean(1).cpu())
         labels.append(y.cpu())
     rows = [(s, k, float(v.mean()), float(v.std())) for (s, k), c in cosines.items() for v in [torch.cat(c)]]
-    return Pass(pd.DataFrame(rows, columns=['station', 'kind', 'cosine', 'std']), tuple(map(torch.cat, logits)), torch.cat(labels),
+    return Pass(pd.DataFrame(rows, columns=['station', 'kind', 'cosine', 'std']), tuple(map(torch.cat, logits)),
+                torch.cat(labels),
                 tuple({k: torch.cat(v) for k, v in d.items()} for d in pooled))
 
 # %% ../nbs/08_fidelity.ipynb #13db7263
 def calibration(logits: Tensor, labels: Tensor, bins: int = 10) -> tuple[pd.DataFrame, float]:
-    "Images, mean confidence and accuracy (both in [0, 1]) per bin of confidence, without empty bins; and the expected calibration error in [0, 1]."
+    """Images, mean confidence and accuracy (both in [0, 1]) per bin of confidence, without empty bins;
+    and the expected calibration error in [0, 1].
+    """
     confidence, chosen = logits.double().softmax(-1).max(-1)
     right, k = (chosen == labels).double(), (confidence*bins).long().clamp(max=bins - 1)
     d = pd.DataFrame({'bin': k.numpy(), 'confidence': confidence.numpy(), 'accuracy': right.numpy()})
-    t = d.groupby('bin').agg(images=('confidence', 'size'), confidence=('confidence', 'mean'), accuracy=('accuracy', 'mean')).reset_index()
+    t = d.groupby('bin').agg(images=('confidence', 'size'), confidence=('confidence', 'mean'),
+                             accuracy=('accuracy', 'mean')).reset_index()
     return t, float((t.images*(t.confidence - t.accuracy).abs()).sum()/t.images.sum())
 
 
 def agreement(teacher: Tensor, student: Tensor,   # logits (N, classes)
               labels: Tensor                      # (N,)
              ) -> dict[str, float]:
-    "Accuracies, agreement, agreement where the teacher is wrong (percent); KL(teacher || student) in nats; confidences and ECE (percent)."
+    """Accuracies, agreement, agreement where the teacher is wrong (percent); KL(teacher || student) in nats;
+    confidences and ECE (percent).
+    """
     a, b = teacher.double().log_softmax(-1), student.double().log_softmax(-1)
     t, s = a.argmax(-1), b.argmax(-1)
     percent = lambda v: 100*float(v.double().mean()) if len(v) else float('nan')
     return dict(teacher_accuracy=percent(t == labels), student_accuracy=percent(s == labels), agreement=percent(t == s),
-                agreement_where_teacher_wrong=percent((t == s)[t != labels]), kl=float(F.kl_div(b, a, reduction='batchmean', log_target=True)),
+                agreement_where_teacher_wrong=percent((t == s)[t != labels]),
+                kl=float(F.kl_div(b, a, reduction='batchmean', log_target=True)),
                 teacher_confidence=percent(a.exp().amax(-1)), student_confidence=percent(b.exp().amax(-1)),
                 teacher_ece=100*calibration(teacher, labels)[1], student_ece=100*calibration(student, labels)[1])
 
@@ -157,7 +176,9 @@ def cka(a: Tensor, b: Tensor) -> float:
 
 # %% ../nbs/08_fidelity.ipynb #890eb582
 def channel_diagnostics(model: nn.Module) -> pd.DataFrame:
-    "Per linear or convolutional layer, of the full-precision (latent) weights: layer, component, cam (mean), sdam, sdam/cam and dead weights in percent."
+    """Per linear or convolutional layer, of the full-precision (latent) weights:
+    layer, component, cam (mean), sdam, sdam/cam and dead weights in percent.
+    """
     label = components(model).drop_duplicates('layer').set_index('layer').component
     rows = []
     for name, m in model.named_modules():
@@ -201,15 +222,20 @@ def landscape(model: nn.Module, images: Tensor, labels: Tensor,
 
 # %% ../nbs/08_fidelity.ipynb #66eb431f
 def published_fidelity(zero_percent: float | None = None,                    # share of zeros
-                       patch: tuple[float, float] | None = None,             # cosine of the patch embedding features: mean, deviation
+                       # cosine of the patch embedding features: mean, deviation
+                       patch: tuple[float, float] | None = None,
                        norms: dict[str, tuple[float, float]] | None = None   # of the LayerNorms' 'shift' and 'scale'
                       ) -> pd.DataFrame:
-    "The published numbers on fidelity (FTerViT, arXiv 2605.21171: fidelity; in `data/paper/fidelity.csv`) beside ours: quantity, published, ours (None: not measured)."
+    """The published numbers on fidelity (FTerViT, arXiv 2605.21171: fidelity;
+    in `data/paper/fidelity.csv`) beside ours: quantity, published, ours (None: not measured).
+    """
     paper = paper_table('fidelity').set_index('component')
     say = lambda v: None if v is None else 'undefined: all are zero' if np.isnan(v[0]) else '{:.2f} ± {:.2f}'.format(*v)
     shift, norms = paper.loc['LayerNorm shift'], norms or {}
     return pd.DataFrame([
-        ('share of zeros', f"{paper.loc['all ternary weights', 'value']:g} %", None if zero_percent is None else f'{zero_percent:.1f} %'),
+        ('share of zeros', f"{paper.loc['all ternary weights', 'value']:g} %",
+         None if zero_percent is None else f'{zero_percent:.1f} %'),
         ('cosine of the patch embedding features', f"{paper.loc['patch embedding features', 'value']:g}", say(patch)),
         ('cosine of the LayerNorm shift', f'{shift.value:g} ± {shift.spread:g}', say(norms.get('shift'))),
-        ('cosine of the LayerNorm scale', 'above that of the shift', say(norms.get('scale')))], columns=['quantity', 'published', 'ours'])
+        ('cosine of the LayerNorm scale', 'above that of the shift', say(norms.get('scale')))],
+        columns=['quantity', 'published', 'ours'])

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from timm.layers import set_fused_attn, use_fused_attn
 
 # %% auto #0
-__all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'TEST_PROFILE', 'TEST_ENV', 'PROFILE_ENV', 'REMEDY', 'COLORS', 'SWITCHES',
+__all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'TEST_PROFILE', 'TEST_ENV', 'PROFILE_ENV', 'REMEDY', 'COLORS', 'FIXED_PATHS', 'SWITCHES',
            'project_root', 'Config', 'Profile', 'set_path', 'load_profile', 'atomic_write', 'save_json', 'load_json',
-           'save_table', 'load_table', 'use_style', 'save_figure', 'seed_all', 'switches', 'switched', 'set_switches',
-           'isolate']
+           'save_table', 'load_table', 'use_style', 'save_figure', 'seed_all', 'fixed_paths', 'switches', 'switched',
+           'set_switches', 'isolate']
 
 # %% ../nbs/00_profiles.ipynb #8eb4f91c
 def project_root() -> Path:
@@ -44,7 +44,7 @@ class Profile(Config):
     "One experiment. The sections are plain dictionaries, validated by the modules that own them."
     name: str = Field(pattern=r'^[A-Za-z0-9_.-]+$')
     description: str = ''
-    record: bool = True            # results into data/results and figures/ (else below runs/)
+    record: bool = False           # results into data/results and figures/ (else below runs/)
     seeds: list[int] = Field([0], min_length=1)
     data: dict[str, Any] = {}      # ftervit.data.DataConfig
     model: dict[str, Any] = {}     # ftervit.models.ModelConfig
@@ -108,7 +108,7 @@ def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/p
     """The validated profile `name`; in a test of nbdev's `smoke`, and if the environment variable `FTERVIT_PROFILE` names one, that one.
 
     Overrides other than those that do not change what is computed (`NEUTRAL`, `engine.*`) rename the profile to `<name>-custom`
-    (or to the override `name`), so that a private experiment never overwrites recorded results.
+    (or to the override `name`), so that a private experiment never overwrites recorded results, and under such a name records nothing.
     Raises `FileNotFoundError` for an unknown name, `ValueError` for a key or value that does not fit.
     """
     name = os.environ.get(PROFILE_ENV, TEST_PROFILE if os.environ.get(TEST_ENV) else '') or name
@@ -125,6 +125,7 @@ def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/p
     for k, v in (overrides or {}).items(): set_path(d, k, v)
     if any(k not in (*NEUTRAL, 'name') and not k.startswith('engine.') for k in (overrides or {})) and d['name'] == original['name']:
         d['name'] = f"{d['name']}-custom"
+        d['record'] = (overrides or {}).get('record', False)
     try: return Profile.model_validate(d)
     except ValidationError as e: raise ValueError(f"profile {path}: {e}") from e
 
@@ -220,6 +221,15 @@ def seed_all(*parts: Any) -> int:
     s = int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], 'little')
     random.seed(s); np.random.seed(s); torch.manual_seed(s)
     return s
+
+# %% ../nbs/00_profiles.ipynb #0a800cd1
+FIXED_PATHS = {'MKL_CBWR': 'AVX2', 'ONEDNN_MAX_CPU_ISA': 'AVX2', 'ATEN_CPU_CAPABILITY': 'avx2', 'OMP_NUM_THREADS': '1'}
+
+
+def fixed_paths() -> dict[str, str]:
+    "Environment of a process whose results do not depend on the processor; a variable that is set already stays. Empty on machines without AVX2."
+    if torch.backends.cpu.get_cpu_capability() not in ('AVX2', 'AVX512'): return {}
+    return {k: os.environ.get(k, v) for k, v in FIXED_PATHS.items()}
 
 # %% ../nbs/00_profiles.ipynb #771a8b92
 def _set_environment(wanted: dict[str, str]) -> None:

@@ -62,13 +62,15 @@ def rollout_maps(model: nn.Module,
     The class token's row; for models without one, the mean over the patch tokens. Raises `ValueError` for a model whose
     attention cannot be extracted, or whose maps do not cover the patch grid.
     """
-    extract, prefix, grid = attention_extractor(model), getattr(model, 'num_prefix_tokens', 0), tuple(model.patch_embed.grid_size)
+    extract, prefix, grid = attention_extractor(model), getattr(model, 'num_prefix_tokens',
+                                                                0), tuple(model.patch_embed.grid_size)
     pooled = getattr(model, 'cls_token', None) is None or getattr(model, 'global_pool', 'token') != 'token'
     @torch.no_grad()
     def maps(x: Tensor) -> Tensor:
         r = rollout(list(extract(x).values()), fusion, discard)
         if r.shape[-1] != prefix + grid[0]*grid[1]:
-            raise ValueError(f"attention over {r.shape[-1]} tokens does not cover a grid of {grid[0]} x {grid[1]} patches and {prefix} prefix tokens")
+            raise ValueError(f"attention over {r.shape[-1]} tokens does not cover a grid of {grid[0]} x {grid[1]} "
+                             f"patches and {prefix} prefix tokens")
         row = (r[:, prefix:].mean(1) if pooled else r[:, 0])[:, prefix:]
         return (row/row.sum(-1, keepdim=True)).unflatten(1, grid)
     return maps
@@ -94,23 +96,31 @@ def similarity(a: Tensor, b: Tensor,    # maps (B, h, w)
 
 # %% ../nbs/09_rollout.ipynb #d38fe7ee
 def differentiable(model: nn.Module) -> nn.Module:
-    "A copy that passes gradients to its input: a ternary model in forward mode `train` (same values to rounding), others as they are."
+    """A copy that passes gradients to its input:
+    a ternary model in forward mode `train` (same values to rounding), others as they are.
+    """
     model = copy.deepcopy(model).eval()
     return set_mode(model, 'train').eval() if any(isinstance(m, QuantLayer) for m in model.modules()) else model
 
 
 def integrated_gradients(model: nn.Module, x: Tensor, target: Tensor, black: Tensor,   # (B, C, H, W), (B,), (C, 1, 1)
                          steps: int) -> tuple[Tensor, Tensor]:
-    "Attributions (B, H, W) of the target's logit, summed over colours, and the convergence delta (B,) in units of the logit."
+    """Attributions (B, H, W) of the target's logit, summed over colours, and the convergence delta (B,) in units of the
+    logit.
+    """
     base = black.expand_as(x)
-    a, delta = IntegratedGradients(differentiable(model)).attribute(x, base, target=target, n_steps=steps, internal_batch_size=len(x),
+    a, delta = IntegratedGradients(differentiable(model)).attribute(x, base, target=target, n_steps=steps,
+                                                                    internal_batch_size=len(x),
                                                                    return_convergence_delta=True)
     return a.sum(1).detach(), delta.detach()
 
 
 def occlusion(model: nn.Module, x: Tensor, target: Tensor, black: Tensor, side: int) -> Tensor:
-    "Loss of the target's logit (B, H, W) when the square of `side` pixels around is black, mean over the squares that cover a pixel."
-    return Occlusion(model).attribute(x, (x.shape[1], side, side), (x.shape[1], side, side), black.expand_as(x), target).mean(1).detach()
+    """Loss of the target's logit (B, H, W) when the square of `side` pixels around is black, mean over the squares that
+    cover a pixel.
+    """
+    return Occlusion(model).attribute(x, (x.shape[1], side, side), (x.shape[1], side, side), black.expand_as(x),
+                                      target).mean(1).detach()
 
 
 def on_grid(a: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -121,7 +131,9 @@ def on_grid(a: Tensor, grid: tuple[int, int]) -> Tensor:
 @torch.no_grad()
 def faithfulness(model: nn.Module, x: Tensor, target: Tensor, maps: Tensor,   # (B, C, H, W), (B,), (B, h, w)
                  black: Tensor, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    "Mean probability of the target class after each of `steps` + 1 stages (0 % to 100 % of the patches) of deletion and of insertion."
+    """Mean probability of the target class after each of `steps` + 1 stages (0 % to 100 % of the patches) of deletion
+    and of insertion.
+    """
     n = maps[0].numel()
     rank = maps.flatten(1).argsort(1, descending=True).argsort(1)
     curves = ([], [])

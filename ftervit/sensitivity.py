@@ -39,9 +39,11 @@ def cross_entropy(model: nn.Module) -> Loss:
 def labelled(batches: Batches, device: torch.device | str = 'cpu') -> Batches:
     "The batches on `device`. Raises `ValueError` for a loader without labels."
     for b in batches:
-        if not isinstance(b, (tuple, list)) or len(b) != 2: raise ValueError(f"a loader without labels: it gave a {type(b).__name__}, expected (images, labels)")
+        if not isinstance(b, (tuple, list)) or len(b) != 2:
+            raise ValueError(f"a loader without labels: it gave a {type(b).__name__}, expected (images, labels)")
         x, y = b
-        if y.is_floating_point() or y.min() < 0: raise ValueError(f"a loader without labels: expected class numbers, got {y.flatten()[:3].tolist()}")
+        if y.is_floating_point() or y.min() < 0:
+            raise ValueError(f"a loader without labels: expected class numbers, got {y.flatten()[:3].tolist()}")
         yield x.to(device), y.to(device)
 
 
@@ -57,7 +59,8 @@ def taylor(params: dict[str, Tensor], loss: Loss, batches: Batches) -> dict[str,
             if g is not None: total[name] += len(x)*float((w.detach()*g).abs().sum())
         n += len(x)
     if not n: raise ValueError('no images to measure on')
-    if not any(total.values()): raise ValueError('no parameter has any influence on the loss: all products of weight and gradient are zero')
+    if not any(total.values()):
+        raise ValueError('no parameter has any influence on the loss: all products of weight and gradient are zero')
     return {k: v/n for k, v in total.items()}
 
 # %% ../nbs/07_sensitivity.ipynb #3ea75a87
@@ -81,7 +84,8 @@ def hessian_trace(params: dict[str, Tensor], loss: Loss, batches: Batches,
             with sdpa_kernel(SDPBackend.MATH):   # the fused attention kernels have no second derivative
                 grads = torch.autograd.grad(loss(x, y), tensors, create_graph=True, allow_unused=True)
                 used = [(a, b) for a, b in zip(grads, v) if a is not None and a.requires_grad]
-                if used: hv = torch.autograd.grad([a for a, _ in used], tensors, [b for _, b in used], allow_unused=True)
+                if used:
+                    hv = torch.autograd.grad([a for a, _ in used], tensors, [b for _, b in used], allow_unused=True)
                 else: hv = [None]*len(tensors)
             row += len(x)*np.array([0. if h is None else float((h*b).sum()) for h, b in zip(hv, v)])
             n += len(x)
@@ -95,7 +99,8 @@ COMPONENTS = ['patch embedding', 'LayerNorm', 'qkv', 'proj', 'fc1', 'fc2', 'head
 def components(model: nn.Module) -> pd.DataFrame:
     "One row per parameter tensor of any classifier: tensor, layer, component, parameters."
     found = model.get_classifier() if hasattr(model, 'get_classifier') else None
-    heads = {id(m) for part in (found if isinstance(found, tuple) else (found,)) if part is not None for m in part.modules()}
+    heads = {id(m) for part in (found if isinstance(found, tuple) else (found,)) if part is not None
+             for m in part.modules()}
     first = (getattr(model, 'pretrained_cfg', None) or {}).get('first_conv')
     rows = []
     for name, m in model.named_modules():
@@ -116,19 +121,24 @@ def sensitivity(model: nn.Module,       # FP32 classifier
                 probes: int = 20,       # for the Hessian
                 seed: int = 0
                ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Table of all parameter tensors (tensor, layer, component, parameters, taylor), and the Hessian probes (one column per tensor).
+    """Table of all parameter tensors (tensor, layer, component, parameters, taylor), and the Hessian probes (one column
+    per tensor).
 
-    The loss is the mean cross-entropy. Raises `TypeError` for a ternary model (its gradient is a straight-through one and has no
-    derivative), `ValueError` for a loader without labels or a model whose parameters have no influence.
+    The loss is the mean cross-entropy. Raises `TypeError` for a ternary model (its gradient is a straight-through one
+    and has no derivative), `ValueError` for a loader without labels or a model whose parameters have no influence.
     """
-    if any(isinstance(m, QuantLayer) for m in model.modules()): raise TypeError('the Hessian of a quantised model does not exist: give its FP32 teacher')
+    if any(isinstance(m, QuantLayer) for m in model.modules()):
+        raise TypeError('the Hessian of a quantised model does not exist: give its FP32 teacher')
     training, params = model.training, dict(model.named_parameters())
     device = next(iter(params.values())).device
     on_device = lambda: labelled(batches, device)
     model.eval()
     try:
         table = components(model)
-        table['taylor'] = table.tensor.map(taylor(params, cross_entropy(model), tqdm(on_device(), desc='Taylor', total=len(batches) if hasattr(batches, '__len__') else None, delay=2, leave=False)))
+        table['taylor'] = table.tensor.map(taylor(params, cross_entropy(model),
+                                                  tqdm(on_device(), desc='Taylor',
+                                                       total=len(batches) if hasattr(batches, '__len__') else None,
+                                                       delay=2, leave=False)))
         traces = hessian_trace(params, cross_entropy(model), _Again(on_device), probes, seed)
     finally: model.train(training)
     return table, traces
@@ -143,9 +153,11 @@ class _Again:
 def shares(table: pd.DataFrame, traces: pd.DataFrame,   # of `sensitivity`
            by: str                                      # 'component' or 'layer'
           ) -> pd.DataFrame:
-    """Sums per component or layer, most important (Taylor) first: parameters, taylor, trace with its standard error, and the shares
+    """Sums per component or layer, most important (Taylor) first: parameters, taylor, trace with its standard error,
+    and the shares
     of each in percent. A negative trace counts as none in the shares."""
-    t = table.groupby(by, sort=False).agg({'parameters': 'sum', 'taylor': 'sum', **({'component': 'first'} if by == 'layer' else {})})
+    t = table.groupby(by, sort=False).agg({'parameters': 'sum', 'taylor': 'sum',
+                                           **({'component': 'first'} if by == 'layer' else {})})
     probes = traces.T.groupby(table.set_index('tensor')[by], sort=False).sum().T[t.index]
     t['trace'], t['trace_se'] = probes.mean(), probes.std()/len(probes)**0.5
     for c in ('parameters', 'taylor', 'trace'):
@@ -173,24 +185,30 @@ def ternary_only(model: nn.Module, layers: list[str]) -> nn.Module:
 @torch.no_grad()
 def log_probabilities(model: nn.Module, batches: Batches) -> tuple[Tensor, Tensor]:
     "Log-probabilities (N, classes) and labels (N,), on the CPU."
-    p, labels = zip(*((model(x).log_softmax(-1).cpu(), y.cpu()) for x, y in labelled(batches, next(model.parameters()).device)))
+    p, labels = zip(*((model(x).log_softmax(-1).cpu(), y.cpu()) for x,
+                      y in labelled(batches, next(model.parameters()).device)))
     return torch.cat(p), torch.cat(labels)
 
 
 def compare(reference: Tensor, other: Tensor, labels: Tensor) -> tuple[float, float]:
-    "Accuracy lost in percentage points, and the mean KL(reference || other) in nats, from log-probabilities (N, classes) and labels (N,)."
+    """Accuracy lost in percentage points, and the mean KL(reference || other) in nats, from log-probabilities (N,
+    classes) and labels (N,).
+    """
     right = [100*float((p.argmax(-1) == labels).float().mean()) for p in (reference, other)]
     return right[0] - right[1], float(F.kl_div(other, reference, reduction='batchmean', log_target=True))
 
 
 def drops(model: nn.Module, batches: Batches, groups: dict[str, list[str]], rest: bool = True) -> pd.DataFrame:
-    """For each group of layers: accuracy lost in percentage points (`drop_pp`) and KL in nats if only the group is ternary,
+    """For each group of layers: accuracy lost in percentage points (`drop_pp`) and KL in nats if only the group is
+    ternary,
     and (`rest`) if all other layers are (`rest_drop_pp`, `rest_kl`); the last row, `all`, has everything ternary."""
     everything, rows = [n for g in groups.values() for n in g], []
     fp32, labels = log_probabilities(model, batches)
-    for name, layers in tqdm([*groups.items(), ('all', everything)], desc='ternary without training', delay=2, leave=False):
+    for name, layers in tqdm([*groups.items(), ('all', everything)], desc='ternary without training', delay=2,
+                             leave=False):
         cells = {'group': name}
-        for prefix, chosen in [('', layers)] + ([('rest_', [n for n in everything if n not in layers])] if rest and name != 'all' else []):
+        for prefix, chosen in [('', layers)] + ([('rest_', [n for n in everything if n not in layers])] if rest
+                                                and name != 'all' else []):
             cells[f'{prefix}drop_pp'], cells[f'{prefix}kl'] = compare(fp32, log_probabilities(ternary_only(model, chosen), batches)[0], labels)
         rows.append(cells)
     return pd.DataFrame(rows)
@@ -217,15 +235,19 @@ def rank_correlations(layers: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 # %% ../nbs/07_sensitivity.ipynb #f756e87d
 def claims(parts: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
-    "The paper's three claims about Taylor importance (FTerViT, arXiv 2605.21171: layer importance; in `data/paper/sensitivity.csv`), with what was measured and whether they hold."
+    """The paper's three claims about Taylor importance (FTerViT, arXiv 2605.21171: layer importance;
+    in `data/paper/sensitivity.csv`), with what was measured and whether they hold.
+    """
     c, first = parts.set_index('component'), layers.loc[layers.layer.str.startswith('patch_embed'), 'taylor'].max()
     ln, head = c.loc['LayerNorm'], c.loc['head']
     rank = int((layers.taylor > first).sum()) + 1
     return pd.DataFrame([
-        ('LayerNorm matters far above its share of parameters', f"{ln.taylor_percent:.1f} % of importance, {ln.parameters_percent:.2f} % of parameters",
+        ('LayerNorm matters far above its share of parameters',
+         f"{ln.taylor_percent:.1f} % of importance, {ln.parameters_percent:.2f} % of parameters",
          bool(ln.taylor_percent > 10*ln.parameters_percent)),
         ('the patch embedding is the most important single layer', f"number {rank} of {len(layers)}", rank == 1),
-        ('the head matters less than its share of parameters', f"{head.taylor_percent:.1f} % of importance, {head.parameters_percent:.2f} % of parameters",
+        ('the head matters less than its share of parameters',
+         f"{head.taylor_percent:.1f} % of importance, {head.parameters_percent:.2f} % of parameters",
          bool(head.taylor_percent < head.parameters_percent))], columns=['claim', 'measured', 'holds'])
 
 # %% ../nbs/07_sensitivity.ipynb #7cddcfee
@@ -234,10 +256,14 @@ _NAMES = {'norm': 'LayerNorm', 'patch_embed': 'patch embedding'}   # of the publ
 
 def published_shares(parts: pd.DataFrame | None = None   # `shares` by component
                     ) -> pd.DataFrame:
-    "The published shares of parameters and of Taylor importance beside ours: quantity, published, ours (None: not measured)."
+    """The published shares of parameters and of Taylor importance beside ours: quantity, published, ours (None:
+    not measured).
+    """
     ours, rows = None if parts is None else parts.set_index('component'), []
     for r in paper_table('sensitivity').itertuples():
-        name, column = _NAMES.get(r.component, r.component), 'taylor_percent' if r.quantity == 'importance' else 'parameters_percent'
+        name, column = _NAMES.get(r.component,
+                                  r.component), 'taylor_percent' if r.quantity == 'importance' else 'parameters_percent'
         low = '<' if r.relation == '<' else f'{r.min_percent:g} to'
-        rows.append((f'{name}: share of {r.quantity}', f'{low} {r.max_percent:g} %', None if ours is None or name not in ours.index else f'{ours.loc[name, column]:.2f} %'))
+        rows.append((f'{name}: share of {r.quantity}', f'{low} {r.max_percent:g} %',
+                     None if ours is None or name not in ours.index else f'{ours.loc[name, column]:.2f} %'))
     return pd.DataFrame(rows, columns=['quantity', 'published', 'ours'])

@@ -27,10 +27,16 @@ STATIC = ('index.html', 'style.css', 'page.js', 'ftervit.js', 'engine.js', 'work
 MODULES = ('ftervit.wasm', 'ftervit-relaxed.wasm')
 
 def compile_engine() -> Path:
-    """The folder of the compiled modules and the page's own files. Raises `RuntimeError` with what to install without a compiler."""
-    done = subprocess.run(['make', '--silent', '-C', str(project_root()/'firmware'), 'wasm'], capture_output=True, text=True,
-                          env={**os.environ, 'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ.get("PATH", "")}'})
-    if done.returncode: raise RuntimeError(f'the engine could not be compiled for browsers: {(done.stdout + done.stderr).strip()[-600:]}')
+    """The folder of the compiled modules and the page's own files.
+    Raises `RuntimeError` with what to install without a compiler.
+    """
+    done = subprocess.run(['make', '--silent', '-C', str(project_root()/'firmware'), 'wasm'], capture_output=True,
+                          text=True,
+                          env={**os.environ,
+                               'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ.get("PATH", "")}'})
+    if done.returncode:
+        raise RuntimeError(f'the engine could not be compiled for browsers: '
+                           f'{(done.stdout + done.stderr).strip()[-600:]}')
     return project_root()/'build'/'firmware'/'web'
 
 # %% ../nbs/13c_browser.ipynb #83c03537
@@ -39,7 +45,8 @@ def can_browse() -> str:
     names = ('chromium', 'chromium-browser', 'google-chrome')
     lacking = [n for n in ('node', 'make', 'gcc') if not shutil.which(n)]
     if not os.environ.get('CHROMIUM') and not any(map(shutil.which, names)): lacking.append('chromium')
-    if not (tests_folder()/'node_modules'/'playwright-core').is_dir(): lacking.append('playwright-core (npm ci in firmware/web/tests)')
+    if not (tests_folder()/'node_modules'/'playwright-core').is_dir():
+        lacking.append('playwright-core (npm ci in firmware/web/tests)')
     return f"not installed: {', '.join(lacking)}" if lacking else ''
 
 def tests_folder() -> Path: return project_root()/'firmware'/'web'/'tests'
@@ -47,7 +54,8 @@ def tests_folder() -> Path: return project_root()/'firmware'/'web'/'tests'
 # %% ../nbs/13c_browser.ipynb #82fc81f1
 def run_in_browser(script: str, *args: Any) -> str:
     "What a script of `firmware/web/tests` prints. Raises `AssertionError` with it if the script fails."
-    done = subprocess.run(['node', '--no-warnings', str(tests_folder()/script), *map(str, args)], capture_output=True, text=True)
+    done = subprocess.run(['node', '--no-warnings', str(tests_folder()/script), *map(str, args)], capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -62,9 +70,12 @@ class WebModel(NamedTuple):
     examples: str   # photographs or digits
 
 MODELS = (
-    WebModel('imagenette-small', 'Imagenette 112: ViT-Small, pretrained', 'imagenette128-small/student.gguf', 'imagenette128-small', 'recipe', 'photographs'),
-    WebModel('imagenette', 'Imagenette 128: a small body, from scratch', 'imagenette128-cpu/ftervit-lean.gguf', 'imagenette128-cpu', 'ftervit-lean', 'photographs'),
-    WebModel('cifar10', 'CIFAR-10: 32 x 32 pixels', 'cifar10jpeg-cpu/ftervit-lean.gguf', 'cifar10jpeg-cpu', 'ftervit-lean', 'photographs'),
+    WebModel('imagenette-small', 'Imagenette 112: ViT-Small, pretrained', 'imagenette128-small/student.gguf',
+             'imagenette128-small', 'recipe', 'photographs'),
+    WebModel('imagenette', 'Imagenette 128: a small body, from scratch', 'imagenette128-cpu/ftervit-lean.gguf',
+             'imagenette128-cpu', 'ftervit-lean', 'photographs'),
+    WebModel('cifar10', 'CIFAR-10: 32 x 32 pixels', 'cifar10jpeg-cpu/ftervit-lean.gguf', 'cifar10jpeg-cpu',
+             'ftervit-lean', 'photographs'),
     WebModel('digits', 'Handwritten digits: 8 x 8 pixels', 'digits/student.gguf', 'digits', 'ftervit', 'digits'))
 
 # %% ../nbs/13c_browser.ipynb #e2274e9e
@@ -74,11 +85,13 @@ def facts(m: WebModel) -> dict[str, Any]:
     cells = {r['cell']: r for r in load_json(path) if r['seed'] == 0} if path.is_file() else {}
     student, teacher = cells.get(m.cell), cells.get('fp32')
     if not student or not teacher: return {}
-    return dict(top1=student['top1_percent'], tested=student['n'], teacherTop1=teacher['top1_percent'], teacherBytes=teacher['bytes'])
+    return dict(top1=student['top1_percent'], tested=student['n'], teacherTop1=teacher['top1_percent'],
+                teacherBytes=teacher['bytes'])
 
 # %% ../nbs/13c_browser.ipynb #84c09add
 ORIGIN = dict(photographs='photographs from scikit-learn, china.jpg and flower.jpg, reduced, CC BY 2.0, '
-                           'by danielbuechele and vultilion (Flickr); the flower is none of the classes that these networks know',
+                           'by danielbuechele and vultilion (Flickr); the flower is none of the classes that these '
+                           'networks know',
               digits="held-out digits from scikit-learn's copy of the UCI set, CC BY 4.0")
 
 def photographs(side: int = 384) -> dict[str, bytes]:
@@ -117,7 +130,8 @@ def build(out: str | Path,                       # folder, made if need be
     files = {name: (compiled/name).read_bytes() for name in (*STATIC, *MODULES)}
     files |= {f'models/{m.id}.gguf': (project_root()/'data'/'models'/m.file).read_bytes() for m in models}
     entries = [listing(m, list(pictures[m.examples])) for m in models]
-    files |= {e['file']: pictures[m.examples][e['name']] for m, entry in zip(models, entries) for e in entry['examples']}
+    files |= {e['file']: pictures[m.examples][e['name']] for m,
+              entry in zip(models, entries) for e in entry['examples']}
     files['models.json'] = json.dumps(entries, indent=1).encode()
     for name, data in files.items():
         (out/name).parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +140,9 @@ def build(out: str | Path,                       # folder, made if need be
 
 # %% ../nbs/13c_browser.ipynb #32502ad4
 def script(*names: str, folder: Path) -> str:
-    "JavaScript modules as one: those that a page's own modules import come before it, so `import` and `export` fall away."
+    """JavaScript modules as one:
+    those that a page's own modules import come before it, so `import` and `export` fall away.
+    """
     text = ''.join((folder/n).read_text(encoding='utf-8') for n in names)
     text = re.sub(r"^import .*? from '\./.*?';\n|^export \{.*?\};\n", '', text, flags=re.M)
     return re.sub(r'^export ', '', text, flags=re.M).replace('</script', '<\\/script')
@@ -144,23 +160,28 @@ def single_file(site: str | Path,          # a folder of `build`
     chosen = [next(m for m in load_json(site/'models.json') if m['id'] == i) for i in ids]
     names = [*MODULES, *(m['file'] for m in chosen), *dict.fromkeys(e['file'] for m in chosen for e in m['examples'])]
     files = {n: packed((site/n).read_bytes()) for n in names} | {'models.json': packed(json.dumps(chosen).encode())}
-    worker, page = script('engine.js', 'worker.js', folder=site), script('engine.js', 'ftervit.js', 'page.js', folder=site)
+    worker, page = script('engine.js', 'worker.js', folder=site), script('engine.js', 'ftervit.js', 'page.js',
+                                                                         folder=site)
     inline = f"<script>globalThis.FTERVIT_FILES = {json.dumps(files)}; globalThis.FTERVIT_WORKER = {json.dumps(worker)};</script>"
     text = (site/'index.html').read_text(encoding='utf-8')
     text = re.sub(r'(?<=Content-Security-Policy" content=").*?(?=">)', POLICY, text)
-    text = text.replace('<link rel="stylesheet" href="style.css">', f"<style>{(site/'style.css').read_text(encoding='utf-8')}</style>")
-    text = text.replace('<script type="module" src="page.js"></script>', '').replace('</body>', f'{inline}<script type="module">{page}</script></body>')
+    text = text.replace('<link rel="stylesheet" href="style.css">',
+                        f"<style>{(site/'style.css').read_text(encoding='utf-8')}</style>")
+    text = text.replace('<script type="module" src="page.js"></script>',
+                        '').replace('</body>', f'{inline}<script type="module">{page}</script></body>')
     with atomic_write(out, 'wb') as f: f.write(text.encode())
     return out
 
 # %% ../nbs/13c_browser.ipynb #059b88ab
 class _Handler(SimpleHTTPRequestHandler):
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {'.wasm': 'application/wasm', '.js': 'text/javascript', '.gguf': 'application/octet-stream'}
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {'.wasm': 'application/wasm', '.js': 'text/javascript',
+                                                                '.gguf': 'application/octet-stream'}
     def log_message(self, *args: Any) -> None: pass
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError): super().handle_error(request, client_address)   # a browser may hang up
+        # a browser may hang up
+        if not isinstance(sys.exc_info()[1], ConnectionError): super().handle_error(request, client_address)
 
 def server(folder: str | Path, port: int = 0   # 0: any that is free
           ) -> ThreadingHTTPServer:
@@ -174,12 +195,14 @@ def frame(page: str | Path,     # an HTML file, or an address
     from IPython.display import HTML
     local = isinstance(page, Path) or Path(page).is_file()
     source = f'srcdoc="{html.escape(Path(page).read_text(encoding="utf-8"))}"' if local else f'src="{html.escape(str(page))}"'
-    return HTML(f'<div><iframe {source} title="A fully ternary network in the browser" allow="camera" style="width:100%;height:{height}px;border:0"></iframe></div>')
+    return HTML(f'<div><iframe {source} title="A fully ternary network in the browser" allow="camera" '
+                f'style="width:100%;height:{height}px;border:0"></iframe></div>')
 
 # %% ../nbs/13c_browser.ipynb #e43cccd5
 def main(argv: list[str] | None = None) -> int:
     "`ftervit-web`: build the page, and serve it or write it as one file."
-    parser = argparse.ArgumentParser(prog='ftervit-web', description='A fully ternary network in the browser, computed by the visitor.')
+    parser = argparse.ArgumentParser(prog='ftervit-web',
+                                     description='A fully ternary network in the browser, computed by the visitor.')
     parser.add_argument('--out', type=Path, default=project_root()/'build'/'web', help='folder to build (%(default)s)')
     parser.add_argument('--port', type=int, default=8000, help='of http://127.0.0.1 (%(default)s)')
     parser.add_argument('--single', type=Path, metavar='FILE.html', help='write the page as one file, and do not serve')
