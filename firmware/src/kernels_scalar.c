@@ -8,7 +8,8 @@
 enum { QUERIES = 2, KEYS = 4, COLUMNS = 4 };
 
 size_t ftv_attention_scratch_scalar(int tokens, int head_dim) {
-    const size_t ref = ftv_attention_scratch_ref(tokens, head_dim), own = QUERIES * (size_t)(tokens + head_dim) * sizeof(float);
+    const size_t ref = ftv_attention_scratch_ref(tokens, head_dim),
+                 own = QUERIES * (size_t)(tokens + head_dim) * sizeof(float);
     return ref > own ? ref : own;
 }
 
@@ -49,8 +50,8 @@ static float softmax(float *s, int n) {
 }
 
 /* out[2] <- p V * norm for two rows of p [2][tokens] */
-static void weigh(float *out0, float *out1, const float *p, const float norm[QUERIES], const float *v, size_t stride, int tokens,
-                  int head_dim) {
+static void weigh(float *out0, float *out1, const float *p, const float norm[QUERIES], const float *v, size_t stride,
+                  int tokens, int head_dim) {
     const float *const p0 = p, *const p1 = p + tokens, n0 = norm[0], n1 = norm[1];
     int d = 0;
     for (; d + COLUMNS <= head_dim; d += COLUMNS) {
@@ -72,19 +73,21 @@ static void weigh(float *out0, float *out1, const float *p, const float norm[QUE
     for (; d < head_dim; d++) {
         float a = 0, b = 0;
         for (int j = 0; j < tokens; j++)
-            a = fmaf(p0[j], v[(size_t)j * stride + (size_t)d], a), b = fmaf(p1[j], v[(size_t)j * stride + (size_t)d], b);
+            a = fmaf(p0[j], v[(size_t)j * stride + (size_t)d], a),
+            b = fmaf(p1[j], v[(size_t)j * stride + (size_t)d], b);
         out0[d] = a * n0, out1[d] = b * n1;
     }
 }
 
-void ftv_attention_f32_scalar(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens, int head_dim,
-                              float scale, int first, int last, void *scratch) {
+void ftv_attention_f32_scalar(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens,
+                              int head_dim, float scale, int first, int last, void *scratch) {
     float *const p = scratch, *const scaled = p + QUERIES * (size_t)tokens;
     int i = first;
     for (; i + QUERIES <= last; i += QUERIES) {
         float norm[QUERIES];
         for (int a = 0; a < QUERIES; a++)
-            for (int d = 0; d < head_dim; d++) scaled[a * head_dim + d] = q[(size_t)(i + a) * stride + (size_t)d] * scale;
+            for (int d = 0; d < head_dim; d++)
+                scaled[a * head_dim + d] = q[(size_t)(i + a) * stride + (size_t)d] * scale;
         scores(p, scaled, k, stride, tokens, head_dim);
         for (int a = 0; a < QUERIES; a++) norm[a] = softmax(p + (size_t)a * (size_t)tokens, tokens);
         weigh(out + (size_t)i * stride, out + (size_t)(i + 1) * stride, p, norm, v, stride, tokens, head_dim);
@@ -105,7 +108,7 @@ static inline float quotient(float a, float b) {
 void ftv_gelu_scalar(float *x, int n) {
     for (int i = 0; i < n; i++) {
         float p, q;
-        ftv_erf_parts(x[i] * 0x1.6a09e6p-1f, &p, &q);
+        ftv_erf_parts(x[i] * FTV_GELU_PER_SQRT2, &p, &q);
         x[i] = 0.5f * x[i] * (1.0f + quotient(p, q));
     }
 }
