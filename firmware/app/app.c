@@ -150,18 +150,18 @@ void ftv_app_start(ftv_app *a, const ftv_board *board, const void *file, size_t 
     if (status)
         trouble(a, "%s: %s", ftv_status_text(status), a->model.error);
     else {
-        a->arena_bytes = ftv_arena_bytes(&a->model, &a->options);
+        char why[FTV_ERROR_BYTES];
+        status = ftv_plan(&a->model, &a->options, &a->arena_bytes, why);
         const size_t pixels = (size_t)a->model.image_size * (size_t)a->model.image_size * (size_t)a->model.channels,
                      logits = (size_t)a->model.classes * sizeof *a->logits;
-        if (!a->arena_bytes)
-            trouble(a, "no kernels called %s, or more workers than %d", a->options.kernels ? a->options.kernels : "(default)",
-                    FTV_MAX_WORKERS);
+        if (status)
+            trouble(a, "%s", why);
         else if (!(a->arena = allocate(a, a->arena_bytes)) || !(a->pixels = allocate(a, pixels)) ||
                  !(a->logits = allocate(a, logits)))
             trouble(a, "not enough memory: the model needs %zu bytes of arena, %zu of picture, %zu of logits", a->arena_bytes,
                     pixels, logits);
         else if ((status = ftv_start(&a->session, &a->model, &a->options, a->arena, a->arena_bytes)))
-            trouble(a, "%s", ftv_status_text(status));
+            trouble(a, "%s", a->session.error);
         else
             memset(a->pixels, 0, pixels);
     }
@@ -223,6 +223,29 @@ static void say_parts(ftv_app *a) {
         if (i != N - 2 || int8 || free_fast) say_part(a, parts[i].name, parts[i].start, starts, N);
 }
 
+static void say_file(ftv_app *a) {
+    const ftv_model *m = &a->model;
+    ftv_gguf g;
+    ftv_value v;
+    char error[FTV_ERROR_BYTES];
+    ftv_say(a, "model_bytes %zu", m->bytes);
+    if (!ftv_gguf_open(&g, m->data, m->bytes, error)) {
+        if (ftv_gguf_value(&g, "ftervit.format_version", &v)) ftv_say(a, "format_version %" PRIu32, ftv_load_u32(v.value));
+        if (ftv_gguf_value(&g, "ftervit.checksum", &v)) ftv_say(a, "model_checksum %08" PRIx32, ftv_load_u32(v.value));
+    }
+}
+
+static void say_sizes(ftv_app *a) {
+    const ftv_model *m = &a->model;
+    const struct {
+        const char *key;
+        int value;
+    } sizes[] = {{"image_size", m->image_size}, {"channels", m->channels}, {"patch_size", m->patch_size},
+                 {"embed_dim", m->embed_dim},   {"depth", m->depth},       {"num_heads", m->heads},
+                 {"mlp_dim", m->mlp_dim},       {"classes", m->classes},   {"tokens", m->tokens}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) ftv_say(a, "%s %d", sizes[i].key, sizes[i].value);
+}
+
 static bool info(ftv_app *a, int words, char **word) {
     (void)words, (void)word;
     const ftv_board *b = a->board;
@@ -245,21 +268,8 @@ static bool info(ftv_app *a, int words, char **word) {
         ftv_say(a, "model_error %s", a->trouble);
         return true;
     }
-    ftv_gguf g;
-    ftv_value v;
-    char error[FTV_ERROR_BYTES];
-    ftv_say(a, "model_bytes %zu", m->bytes);
-    if (!ftv_gguf_open(&g, m->data, m->bytes, error)) {
-        if (ftv_gguf_value(&g, "ftervit.format_version", &v)) ftv_say(a, "format_version %" PRIu32, ftv_load_u32(v.value));
-        if (ftv_gguf_value(&g, "ftervit.checksum", &v)) ftv_say(a, "model_checksum %08" PRIx32, ftv_load_u32(v.value));
-    }
-    const struct {
-        const char *key;
-        int value;
-    } sizes[] = {{"image_size", m->image_size}, {"channels", m->channels}, {"patch_size", m->patch_size},
-                 {"embed_dim", m->embed_dim},   {"depth", m->depth},       {"num_heads", m->heads},
-                 {"mlp_dim", m->mlp_dim},       {"classes", m->classes},   {"tokens", m->tokens}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) ftv_say(a, "%s %d", sizes[i].key, sizes[i].value);
+    say_file(a);
+    say_sizes(a);
     ftv_say(a, "packing %s", m->packing == FTV_PACK_2BIT ? "2bit" : "base3");
     ftv_say(a, "ternary_macs %" PRIu64, ftv_ternary_macs(m));
     ftv_say(a, "kernels %s", a->session.kernels->name);
@@ -347,6 +357,45 @@ static bool take_data(ftv_app *a, const uint8_t *payload, size_t n) {
     return true;
 }
 
+/* The screen after a classification of `photo`, or of the pixels that were sent. */
+static void show_class(ftv_app *a, const ftv_image *photo, uint64_t us) {
+    const ftv_model *m = &a->model;
+    size_t length = 0;
+    const char *name = ftv_class_name(m, a->best[0].index, &length);
+    const ftv_pixels shown = m->channels == 3 ? FTV_RGB888 : FTV_GREY8;
+    const ftv_image pixels = {a->pixels, m->image_size, m->image_size, (size_t)m->image_size * (size_t)m->channels, shown};
+    show(a, &(ftv_view){.photo = photo                                  ? photo
+                                 : m->channels == 3 || m->channels == 1 ? &pixels
+                                                                        : NULL,
+                        .name = name,
+                        .name_length = length,
+                        .best = a->best[0],
+                        .latency_ms = (float)us * 1e-3f});
+}
+
+/* Time per stage, the `top` classes, and to a program all logits. */
+static void say_answer(ftv_app *a, int top) {
+    const ftv_model *m = &a->model;
+    for (int s = 0; s < FTV_STAGES; s++) {
+        uint64_t sum = 0;
+        for (int i = 0; i < a->rows; i++) sum += a->row[i].stage == s ? a->row[i].us : 0;
+        ftv_say(a, "stage_us %s %" PRIu64, ftv_stage_text((ftv_stage)s), sum);
+    }
+    for (int i = 0; i < top; i++) {
+        size_t length = 0;
+        const char *name = ftv_class_name(m, a->best[i].index, &length);
+        ftv_say(a, "top %d %d %.6f %.*s", i, a->best[i].index, (double)a->best[i].probability,
+                name ? (int)(length < 200 ? length : 200) : 0, name ? name : "");
+    }
+    enum { LOGITS = 24 }; /* of a record */
+    for (int first = 0; a->framed && first < m->classes; first += LOGITS) {
+        char line[LOGITS * 9 + 1] = "";
+        for (int i = first; i < m->classes && i < first + LOGITS; i++)
+            snprintf(line + 9 * (i - first), 10, " %08" PRIx32, ftv_float_bits(a->logits[i]));
+        ftv_say(a, "logits %d%s", first, line);
+    }
+}
+
 /* Classifies `photo` (NULL: the pixels that were sent), shows it, and reports unless `quiet`. */
 static bool classify_photo(ftv_app *a, const ftv_image *photo, int top, bool quiet) {
     const ftv_model *m = &a->model;
@@ -363,38 +412,12 @@ static bool classify_photo(ftv_app *a, const ftv_image *photo, int top, bool qui
     if (!ftv_app_forward(a, &us, &cycles)) return false;
     status = ftv_top_k(a->logits, m->classes, top, a->best);
     if (status) return ftv_refuse(a, "model: top %d of its logits: %s", top, ftv_status_text(status));
-    size_t length = 0;
-    const char *name = ftv_class_name(m, a->best[0].index, &length);
-    const ftv_pixels shown = m->channels == 3 ? FTV_RGB888 : FTV_GREY8;
-    const ftv_image pixels = {a->pixels, m->image_size, m->image_size, (size_t)m->image_size * (size_t)m->channels, shown};
-    show(a, &(ftv_view){.photo = photo                                  ? photo
-                                 : m->channels == 3 || m->channels == 1 ? &pixels
-                                                                        : NULL,
-                        .name = name,
-                        .name_length = length,
-                        .best = a->best[0],
-                        .latency_ms = (float)us * 1e-3f});
+    show_class(a, photo, us);
     if (quiet) return true;
     ftv_say(a, "preprocess_us %" PRIu64, preprocess_us);
     ftv_say(a, "latency_us %" PRIu64, us);
     ftv_say(a, "cycles %" PRIu64, cycles);
-    for (int s = 0; s < FTV_STAGES; s++) {
-        uint64_t sum = 0;
-        for (int i = 0; i < a->rows; i++) sum += a->row[i].stage == s ? a->row[i].us : 0;
-        ftv_say(a, "stage_us %s %" PRIu64, ftv_stage_text((ftv_stage)s), sum);
-    }
-    for (int i = 0; i < top; i++) {
-        name = ftv_class_name(m, a->best[i].index, &length);
-        ftv_say(a, "top %d %d %.6f %.*s", i, a->best[i].index, (double)a->best[i].probability,
-                name ? (int)(length < 200 ? length : 200) : 0, name ? name : "");
-    }
-    enum { LOGITS = 24 }; /* of a record */
-    for (int first = 0; a->framed && first < m->classes; first += LOGITS) {
-        char line[LOGITS * 9 + 1] = "";
-        for (int i = first; i < m->classes && i < first + LOGITS; i++)
-            snprintf(line + 9 * (i - first), 10, " %08" PRIx32, ftv_float_bits(a->logits[i]));
-        ftv_say(a, "logits %d%s", first, line);
-    }
+    say_answer(a, top);
     return true;
 }
 

@@ -1,5 +1,5 @@
 /* QEMU TCG plugin: counts executed guest instructions, and those inside an address range, apart; and how often the functions at
- * `call` and at `division` are entered. Whenever the guest executes the address `mark`, the counts go into the file `out`, where the guest reads them (platform_count in sim.c).
+ * `call` and at `division` are entered. Whenever the guest executes the address `mark`, the counts go into the file `out`, where the guest reads them (ftv_platform_count in sim.c).
  *
  *   -plugin instructions.so,mark=ADDRESS,low=ADDRESS,high=ADDRESS,out=FILE[,call=ADDRESS ...][,division=ADDRESS ...]
  *

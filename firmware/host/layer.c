@@ -28,7 +28,7 @@ static size_t worker_bytes(const layer_t *l, const ftv_kernels *k) {
     return kernel_bytes(l, k) + rows_bytes(l) + codes_bytes(l) + aligned(MOST * sizeof(float));
 }
 
-size_t layer_scratch_bytes(const layer_t *l) {
+size_t ftv_layer_scratch_bytes(const layer_t *l) {
     const ftv_kernels *k = ftv_find_kernels(l->kernels);
     const bool valid =
         k && l->workers > 0 && l->tokens > 0 && l->weight.rows > 0 && l->weight.cols > 0 && l->weight.cols <= FTV_MAX_WIDTH;
@@ -76,16 +76,16 @@ static void run(job_t *j, void (*task)(void *, int, int), void *scratch) {
     const int count = (l->tokens + j->step - 1) / j->step;
     j->scratch = (uint8_t *)scratch + (ALIGN - (uintptr_t)scratch % ALIGN) % ALIGN;
     if (l->pool && l->workers > 1 && count > 1)
-        platform_pool_run(l->pool, count, task, j);
+        ftv_platform_pool_run(l->pool, count, task, j);
     else
         for (int i = 0; i < count; i++) task(j, i, 0);
 }
 
-void layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch) {
+void ftv_layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch) {
     run(&(job_t){.layer = layer, .acc = acc, .codes = x}, matmul_task, scratch);
 }
 
-void layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias,
+void ftv_layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias,
                   void *scratch) {
     run(&(job_t){.layer = layer, .y = y, .x = x, .norm = norm, .bias = bias, .scale = scale}, linear_task, scratch);
 }

@@ -158,7 +158,7 @@ static const char *read_portable(span s, picture *p) {
     return NULL;
 }
 
-const char *picture_decode(const uint8_t *data, size_t bytes, picture *p) {
+const char *ftv_picture_decode(const uint8_t *data, size_t bytes, picture *p) {
     const span s = {data, bytes};
     const char *why = NULL;
     int orientation = 0;
@@ -177,8 +177,8 @@ const char *picture_decode(const uint8_t *data, size_t bytes, picture *p) {
     return why;
 }
 
-const char *picture_read(const char *path, picture *p) {
+const char *ftv_picture_read(const char *path, picture *p) {
     size_t bytes = 0;
-    const uint8_t *data = platform_file(path, &bytes);
-    return data ? picture_decode(data, bytes, p) : "cannot read the file";
+    const uint8_t *data = ftv_platform_file(path, &bytes);
+    return data ? ftv_picture_decode(data, bytes, p) : "cannot read the file";
 }

@@ -10,7 +10,7 @@ typedef struct {
 } picture;
 
 /* From a PNG, a JPEG, a binary PGM or PPM. NULL, or why it cannot be read; `free(p->pixels)` when done. */
-const char *picture_decode(const uint8_t *data, size_t bytes, picture *p);
-const char *picture_read(const char *path, picture *p);
+const char *ftv_picture_decode(const uint8_t *data, size_t bytes, picture *p);
+const char *ftv_picture_read(const char *path, picture *p);
 
 #endif

@@ -1,6 +1,5 @@
 #include "kernels.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const ftv_kernels *const sets[] = { /* the fastest first */
@@ -31,7 +30,7 @@ const char *ftv_kernels_text(int index) { return index >= 0 && index < SETS ? se
 bool ftv_kernels_supported(const char *name) { return name && ftv_find_kernels(name); }
 
 const ftv_kernels *ftv_find_kernels(const char *name) {
-    if (!name) name = getenv("FTERVIT_KERNELS");
+    name = ftv_wanted_kernels(name);
     for (int i = 0; i < SETS; i++)
         if ((!name || strcmp(name, sets[i]->name) == 0) && (!sets[i]->supported || sets[i]->supported())) return sets[i];
     return NULL;

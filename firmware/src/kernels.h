@@ -7,6 +7,7 @@
 #define FTV_KERNELS_H
 
 #include "ftervit.h"
+#include "options.h"
 
 typedef struct ftv_kernels {
     const char *name;
@@ -63,30 +64,27 @@ typedef struct ftv_kernels {
 } ftv_kernels;
 
 extern const ftv_kernels ftv_kernels_ref, ftv_kernels_table;
-#if defined(__x86_64__) && defined(__GNUC__)
-#define FTV_HAVE_X86
-#if defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11
-#define FTV_HAVE_AVXVNNI
+#ifdef FTV_HAVE_X86
+extern const ftv_kernels ftv_kernels_avx512, ftv_kernels_avx2;
+#endif
+#ifdef FTV_HAVE_AVXVNNI
 extern const ftv_kernels ftv_kernels_avxvnni;
 #endif
-extern const ftv_kernels ftv_kernels_avx512, ftv_kernels_avx2;
-#elif defined(__aarch64__) && defined(__GNUC__)
-#define FTV_HAVE_NEON
+#ifdef FTV_HAVE_NEON
 extern const ftv_kernels ftv_kernels_neondot, ftv_kernels_neon;
-#elif defined(__wasm_simd128__)
-#define FTV_HAVE_WASM
+#endif
+#ifdef FTV_HAVE_WASM
 extern const ftv_kernels ftv_kernels_simd128;
-#ifdef __wasm_relaxed_simd__
-#define FTV_HAVE_WASM_RELAXED
+#endif
+#ifdef FTV_HAVE_WASM_RELAXED
 extern const ftv_kernels ftv_kernels_relaxed;
 #endif
-#endif
-#ifdef FTV_HAVE_PIE /* given by the ESP32-S3's build: esp32s3/kernels_pie.c */
+#ifdef FTV_HAVE_PIE
 extern const ftv_kernels ftv_kernels_pie;
 #endif
 
-/* The set of that name, or the fastest that runs here when name is NULL (the environment variable FTERVIT_KERNELS may name
- * it instead); NULL when there is none. */
+/* The set of that name, or when it is NULL the one that ftv_wanted_kernels names, or the fastest that runs here; NULL when
+ * there is none. */
 const ftv_kernels *ftv_find_kernels(const char *name);
 
 /* ---- parts that sets share ---- */

@@ -7,13 +7,6 @@
 #include "kernels.h"
 #include "packing.h"
 
-#ifndef FTV_TABLE_WORD
-#if UINTPTR_MAX > 0xffffffffu
-#define FTV_TABLE_WORD uint64_t
-#else
-#define FTV_TABLE_WORD uint32_t
-#endif
-#endif
 typedef FTV_TABLE_WORD word;
 
 enum {

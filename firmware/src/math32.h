@@ -2,8 +2,8 @@
  *
  * Products and sums are rounded separately except where the source says fmaf. Sums over an axis run in FTV_LANES
  * virtual lanes (element i belongs to lane i % FTV_LANES), folded in halves at the end: a vector unit of any width that
- * divides FTV_LANES can do the same. Nothing here calls libm but sqrtf and fmaf, which IEEE 754 defines exactly
- * (WebAssembly's libc does not: it gets an fmaf of our own). */
+ * divides FTV_LANES can do the same. Nothing here calls libm but sqrtf and fmaf, which IEEE 754 defines exactly (not every C
+ * library does: FTV_OWN_FMAF). */
 #ifndef FTV_MATH32_H
 #define FTV_MATH32_H
 
@@ -13,6 +13,7 @@
 
 #include "bits.h"
 #include "coefficients.h"
+#include "options.h"
 
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
 #error "floating-point expressions must be evaluated in binary32 (on 32-bit x86: -msse2 -mfpmath=sse)"
@@ -21,7 +22,7 @@
 #error "fast-math changes results: build without it"
 #endif
 
-#ifdef __wasm__
+#ifdef FTV_OWN_FMAF
 /* a * b + c rounded once, where the machine has no such instruction and libc's rounds twice in the subnormal range. The product
  * is exact in binary64, the sum almost: rounding it again to binary32 errs only where it lies half-way between two of those,
  * or below the normal ones. There the last bit says that something was lost (rounding to odd), and the second rounding is right. */

@@ -9,8 +9,8 @@ board=esp32s3; compilers=0
 objects=$(mktemp -d); trap 'rm -rf "$objects"' EXIT
 # Functions that copy or clear a whole row, buffer or structure. ESP-IDF builds with -fno-builtin-memcpy and -fno-builtin-memset,
 # so anywhere else a call is a copy of known size that should have been an instruction.
-whole='ftv_(open|start|arena_bytes|run_u8|preprocess|gguf_open|golden_[a-z]+|(attention_[a-z0-9]+|layer_norm|rms_quantize)_(ref|scalar))'
-whole="$whole|prepare|patch_task|unpack|group_sums|(matmul|linear|attention_int8)_pie"
+whole='ftv_(open|start|plan|plan_within|arena_bytes|run_u8|preprocess|gguf_open|golden_[a-z]+|(attention_[a-z0-9]+|layer_norm|rms_quantize)_(ref|scalar))'
+whole="$whole|patch_task|unpack|group_sums|(matmul|linear|attention_int8)_pie"
 calls() { # COMPILER OPTION... : functions of the engine's objects that call memcpy or memset, one a line
     objdump=objdump
     case $1 in *-gcc) objdump=${1%gcc}objdump;; esac

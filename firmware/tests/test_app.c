@@ -437,7 +437,7 @@ static void test_bits(const void *file, size_t bytes) {
     for (int way = 0; way < 7; way++) {
         ftv_options o = {.kernels = way == 1 ? "ref" : way == 6 ? "table" : NULL, .workers = way == 2 || way == 5 ? 3 : 0};
         ftv_board board = full;
-        if (o.workers && (o.parallel_context = platform_pool_start(3))) o.parallel_for = platform_pool_run;
+        if (o.workers && (o.parallel_context = ftv_platform_pool_start(3))) o.parallel_for = ftv_platform_pool_run;
         board.fast_bytes = fast_bytes[way];
         board.fast = board.fast_bytes ? fast + 7 : NULL;
         ftv_app_start(&app, &board, file, bytes, &o);
@@ -470,7 +470,7 @@ static void test_bits(const void *file, size_t bytes) {
         CHECK(end[1] <= board.fast_bytes && (board.fast_bytes <= 64 || end[1] > 0), "way %d: the fast parts end at %zu of %zu",
               way, end[1], board.fast_bytes);
         ftv_app_stop(&app);
-        platform_pool_stop(o.parallel_context);
+        ftv_platform_pool_stop(o.parallel_context);
     }
 }
 
@@ -513,7 +513,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < count; i++) {
         const char *path = argc > 1 ? argv[1 + i] : files[i];
         size_t bytes = 0;
-        const uint8_t *file = platform_file(path, &bytes);
+        const uint8_t *file = ftv_platform_file(path, &bytes);
         if (!file) return printf("cannot read %s\n", path), 2;
         ftv_model *model = malloc(sizeof *model);
         /* a partition: the file, then erased flash */

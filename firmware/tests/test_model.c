@@ -67,25 +67,25 @@ static void test_not_finite(float picture[3 * 16 * 16]) {
 enum { TASKS = 100 };
 static void mark(void *done, int index, int worker) { ((int *)done)[index] += worker >= 0; }
 static void test_fork(bool goes_on) {
-    platform_pool *pool = platform_pool_start(3);
+    platform_pool *pool = ftv_platform_pool_start(3);
     int done[TASKS] = {0};
-    platform_pool_run(pool, TASKS, mark, done);
+    ftv_platform_pool_run(pool, TASKS, mark, done);
     fflush(stdout);
     const pid_t child = fork();
     if (!child) {
         alarm(20); /* seconds, then it hangs */
-        if (goes_on) platform_pool_run(pool, TASKS, mark, done);
+        if (goes_on) ftv_platform_pool_run(pool, TASKS, mark, done);
         bool all = true;
         for (int i = 0; i < TASKS; i++) all = all && done[i] == 1 + goes_on;
-        platform_pool_stop(pool);
+        ftv_platform_pool_stop(pool);
         _exit(all ? 0 : 1);
     }
     int status = -1;
     waitpid(child, &status, 0);
     CHECK(status == 0, "a child of fork() that %s the pool: status %d", goes_on ? "runs" : "stops", status);
-    platform_pool_run(pool, TASKS, mark, done);
+    ftv_platform_pool_run(pool, TASKS, mark, done);
     for (int i = 0; i < TASKS; i++) CHECK(done[i] == 2, "task %d ran %d times", i, done[i]);
-    platform_pool_stop(pool);
+    ftv_platform_pool_stop(pool);
 }
 
 static void put_header_checksum(uint8_t *d, size_t header) {
@@ -122,7 +122,7 @@ static void test_version_2(const uint8_t *file, size_t n, size_t header) {
 int main(void) {
     test_fork(true), test_fork(false);
     size_t n = 0;
-    const uint8_t *file = platform_file(PATH, &n);
+    const uint8_t *file = ftv_platform_file(PATH, &n);
     uint8_t *d = malloc(n);
     if (!file || !d) return printf("cannot read %s\n", PATH), 2;
 #define FRESH memcpy(d, file, n)

@@ -68,20 +68,21 @@ export class Engine {
     /* views are made anew each time: the memory moves when it grows */
     #bytes(at, n) { return new Uint8Array(this.#c.memory.buffer, at, n); }
     #floats(at, n) { return new Float32Array(this.#c.memory.buffer, at, n); }
-    #text(at) { return at ? new TextDecoder().decode(this.#bytes(at, this.#c.web_length())) : ''; }
+    #text(at) { return at ? new TextDecoder().decode(this.#bytes(at, this.#c.ftv_web_length())) : ''; }
     #alloc(n) {
-        const at = this.#c.web_alloc(n);
+        const at = this.#c.ftv_web_alloc(n);
         if (!at) throw new FtervitError('memory', `no room for ${n} bytes`);
         return at;
     }
     #check(status, what) {
-        if (status) throw new FtervitError(STATUS[status] ?? 'argument', `${what}: ${this.#text(this.#c.web_status_text(status))}`);
+        const c = this.#c;
+        if (status) throw new FtervitError(STATUS[status] ?? 'argument', `${what}: ${this.#text(c.ftv_web_status_text(status))}`);
     }
 
     /** Names of the kernel sets of this module that are right on this processor, the fastest first. */
     get kernelNames() {
         const names = [];
-        for (let at; (at = this.#c.web_kernels_text(names.length)); ) names.push(this.#text(at));
+        for (let at; (at = this.#c.ftv_web_kernels_text(names.length)); ) names.push(this.#text(at));
         return names;
     }
 
@@ -96,8 +97,8 @@ export class Engine {
         if (file.length > MAX_MODEL_BYTES) throw new FtervitError('too-large', `This file has ${file.length} bytes; a page takes ${MAX_MODEL_BYTES}.`);
         const c = this.#c, at = this.#alloc(file.length);
         this.#bytes(at, file.length).set(file);
-        const status = c.web_open(at, file.length), why = status ? this.#text(c.web_error()) : '';
-        c.web_free(this.#file);
+        const status = c.ftv_web_open(at, file.length), why = status ? this.#text(c.ftv_web_error()) : '';
+        c.ftv_web_free(this.#file);
         this.#file = at;
         if (status) throw new FtervitError(STATUS[status] ?? 'format', `The engine refuses this model: ${why}.`);
         this.bytes = file.length;
@@ -109,22 +110,22 @@ export class Engine {
     start({attention = 'f32', kernels = ''} = {}) {
         const name = new TextEncoder().encode(kernels + '\0'), at = kernels ? this.#alloc(name.length) : 0;
         if (at) this.#bytes(at, name.length).set(name);
-        const status = this.#c.web_start(attention === 'int8' ? 1 : 0, at);
+        const status = this.#c.ftv_web_start(attention === 'int8' ? 1 : 0, at);
         this.attention = attention;
         if (status === 5) throw new FtervitError('too-large', 'The model needs more memory than the browser gives.');
-        this.#check(status, `kernels ${kernels || 'of this machine'}`);
-        if (at) this.#c.web_free(at);
+        if (status) throw new FtervitError(STATUS[status] ?? 'argument', this.#text(this.#c.ftv_web_error()));
+        if (at) this.#c.ftv_web_free(at);
     }
 
     info() {
         const c = this.#c, names = ['imageSize', 'channels', 'patchSize', 'embedDim', 'depth', 'heads', 'mlpDim', 'classes', 'prefixTokens', 'tokens'];
-        const facts = Object.fromEntries(names.map((name, i) => [name, c.web_fact(i)])), zeros = c.web_zeros();
-        return {...facts, bytes: this.bytes, packing: c.web_fact(10) ? 'base3' : '2bit',
-                resizeSize: c.web_fact(11), crop: c.web_fact(12) ? 'squash' : 'center', names: this.classNames(), zeros, codes: c.web_codes(), macs: c.web_macs(),
-                attention: this.attention, kernels: this.#text(c.web_kernels())};
+        const facts = Object.fromEntries(names.map((name, i) => [name, c.ftv_web_fact(i)])), zeros = c.ftv_web_zeros();
+        return {...facts, bytes: this.bytes, packing: c.ftv_web_fact(10) ? 'base3' : '2bit',
+                resizeSize: c.ftv_web_fact(11), crop: c.ftv_web_fact(12) ? 'squash' : 'center', names: this.classNames(), zeros, codes: c.ftv_web_codes(), macs: c.ftv_web_macs(),
+                attention: this.attention, kernels: this.#text(c.ftv_web_kernels())};
     }
 
-    classNames() { return Array.from({length: this.#shape().classes}, (_, i) => this.#text(this.#c.web_class_name(i)) || `class ${i}`); }
+    classNames() { return Array.from({length: this.#shape().classes}, (_, i) => this.#text(this.#c.ftv_web_class_name(i)) || `class ${i}`); }
 
     /**
      * @param {{data: Uint8Array | Uint8ClampedArray, width: number, height: number}} photo  red, green, blue, opacity
@@ -137,8 +138,8 @@ export class Engine {
             throw new FtervitError('picture', `A picture of ${width} x ${height} pixels: from 1 x 1 to ${MAX_SIDE} x ${MAX_SIDE} can be read.`);
         const at = this.#alloc(n), began = performance.now();
         this.#bytes(at, n).set(photo.data);
-        const status = this.#c.web_photo(at, width, height), preprocessMs = performance.now() - began;
-        this.#c.web_free(at);
+        const status = this.#c.ftv_web_photo(at, width, height), preprocessMs = performance.now() - began;
+        this.#c.ftv_web_free(at);
         if (status === 5) throw new FtervitError('picture', `A picture of ${width} x ${height} pixels is too narrow or too large for this model.`);
         this.#check(status, 'this picture');
         return {...this.#run((options.rollout ? ROLLOUT : 0) | (options.crc ? CRC : 0), options.k ?? 5), preprocessMs};
@@ -147,35 +148,35 @@ export class Engine {
     /** The model's own golden picture: every stage's CRC-32, and what PyTorch computed where the file says it. */
     selftest(options = {}) {
         this.start(options);
-        this.#c.web_golden_picture();
+        this.#c.ftv_web_golden_picture();
         const {stages} = this.#run(CRC | GOLDEN, 1);
-        return {kernels: this.#text(this.#c.web_kernels()), attention: this.attention, stages};
+        return {kernels: this.#text(this.#c.ftv_web_kernels()), attention: this.attention, stages};
     }
 
     /** a * b + c by their bits, rounded once. */
-    fma(a, b, c) { return this.#c.web_fma(a, b, c) >>> 0; }
+    fma(a, b, c) { return this.#c.ftv_web_fma(a, b, c) >>> 0; }
 
     #run(flags, k) {
         const c = this.#c;
-        this.#check(c.web_run(flags), 'forward pass');
+        this.#check(c.ftv_web_run(flags), 'forward pass');
         const stages = this.#records(flags), ms = stages.reduce((sum, s) => sum + s.ms, 0), {imageSize, channels, patchSize, classes} = this.#shape();
-        const count = Math.min(k, classes, 16), top = c.web_top(count), answers = [], grid = imageSize / patchSize;
+        const count = Math.min(k, classes, 16), top = c.ftv_web_top(count), answers = [], grid = imageSize / patchSize;
         if (!top) throw new FtervitError('picture', 'The network gives no number for this picture (NaN).');
         const best = new DataView(c.memory.buffer, top, 8 * count);
         for (let i = 0; i < count; i++) answers.push({index: best.getInt32(8 * i, true), probability: best.getFloat32(8 * i + 4, true)});
-        for (const a of answers) a.name = this.#text(c.web_class_name(a.index)) || `class ${a.index}`;
+        for (const a of answers) a.name = this.#text(c.ftv_web_class_name(a.index)) || `class ${a.index}`;
         return {answers, stages, ms, grid, channels, size: imageSize, attention: this.attention,
-                kernels: this.#text(c.web_kernels()), pixels: this.#bytes(c.web_pixels(), imageSize * imageSize * channels).slice(),
-                ...(flags & ROLLOUT ? {rollout: this.#floats(c.web_rollout(), grid * grid).slice()} : {})};
+                kernels: this.#text(c.ftv_web_kernels()), pixels: this.#bytes(c.ftv_web_pixels(), imageSize * imageSize * channels).slice(),
+                ...(flags & ROLLOUT ? {rollout: this.#floats(c.ftv_web_rollout(), grid * grid).slice()} : {})};
     }
 
     #shape() {
         const c = this.#c;
-        return {imageSize: c.web_fact(0), channels: c.web_fact(1), patchSize: c.web_fact(2), classes: c.web_fact(7)};
+        return {imageSize: c.ftv_web_fact(0), channels: c.ftv_web_fact(1), patchSize: c.ftv_web_fact(2), classes: c.ftv_web_fact(7)};
     }
 
     #records(flags) {
-        const n = this.#c.web_count(), view = new DataView(this.#c.memory.buffer, this.#c.web_records(), 28 * n), stages = [];
+        const n = this.#c.ftv_web_count(), view = new DataView(this.#c.memory.buffer, this.#c.ftv_web_records(), 28 * n), stages = [];
         for (let at = 0; at < 28 * n; at += 28) {
             const r = {stage: STAGES[view.getInt32(at, true)], block: view.getInt32(at + 4, true), ms: view.getFloat32(at + 8, true)};
             if (flags & CRC) r.crc = view.getUint32(at + 12, true).toString(16).padStart(8, '0');

@@ -7,7 +7,7 @@
 
 static camera_fb_t *held;
 
-bool camera_start(void) {
+bool ftv_camera_start(void) {
     /* One buffer, filled when it is given back: while the engine runs the camera writes nothing into PSRAM. */
     const camera_config_t config = {
         .pin_pwdn = -1,
@@ -46,7 +46,7 @@ bool camera_start(void) {
     return true;
 }
 
-bool camera_capture(void *context, ftv_image *photo) {
+bool ftv_camera_capture(void *context, ftv_image *photo) {
     (void)context;
     if (held) esp_camera_fb_return(held);
     held = esp_camera_fb_get(); /* NULL after the driver's time-out */
@@ -55,8 +55,8 @@ bool camera_capture(void *context, ftv_image *photo) {
     return true;
 }
 #else
-bool camera_start(void) { return false; }
-bool camera_capture(void *context, ftv_image *photo) {
+bool ftv_camera_start(void) { return false; }
+bool ftv_camera_capture(void *context, ftv_image *photo) {
     (void)context, (void)photo;
     return false;
 }

@@ -61,7 +61,7 @@ static esp_err_t start(void) {
     return e;
 }
 
-bool lcd_start(void) {
+bool ftv_lcd_start(void) {
     lcd.sent = xSemaphoreCreateBinary();
     lcd.strip = heap_caps_malloc(STRIP_BYTES, MALLOC_CAP_DMA | MALLOC_CAP_INTERNAL);
     const esp_err_t error = lcd.sent && lcd.strip ? start() : ESP_ERR_NO_MEM;
@@ -69,7 +69,7 @@ bool lcd_start(void) {
     return error == ESP_OK;
 }
 
-void lcd_show(void *context, const uint8_t *pixels) {
+void ftv_lcd_show(void *context, const uint8_t *pixels) {
     (void)context;
     for (int y = 0; y < FTV_SCREEN; y += STRIP_ROWS) {
         memcpy(lcd.strip, pixels + 2 * FTV_SCREEN * y, STRIP_BYTES);
@@ -79,6 +79,6 @@ void lcd_show(void *context, const uint8_t *pixels) {
 }
 _Static_assert(FTV_SCREEN % STRIP_ROWS == 0, "whole strips");
 #else
-bool lcd_start(void) { return false; }
-void lcd_show(void *context, const uint8_t *pixels) { (void)context, (void)pixels; }
+bool ftv_lcd_start(void) { return false; }
+void ftv_lcd_show(void *context, const uint8_t *pixels) { (void)context, (void)pixels; }
 #endif

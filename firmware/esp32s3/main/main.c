@@ -70,7 +70,7 @@ static void facts(void *context, ftv_app *a) {
     ftv_say(a, "free_internal_bytes %zu", heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT));
     ftv_say(a, "free_psram_bytes %zu", heap_caps_get_free_size(MALLOC_CAP_SPIRAM | MALLOC_CAP_8BIT));
     ftv_say(a, "stack_free_bytes main %u", (unsigned)uxTaskGetStackHighWaterMark(NULL));
-    if (cores_helper()) ftv_say(a, "stack_free_bytes helper %u", (unsigned)uxTaskGetStackHighWaterMark(cores_helper()));
+    if (ftv_cores_helper()) ftv_say(a, "stack_free_bytes helper %u", (unsigned)uxTaskGetStackHighWaterMark(ftv_cores_helper()));
     for (esp_partition_iterator_t i = esp_partition_find(ESP_PARTITION_TYPE_ANY, ESP_PARTITION_SUBTYPE_ANY, NULL); i;
          i = esp_partition_next(i)) {
         const esp_partition_t *p = esp_partition_get(i);
@@ -95,10 +95,10 @@ static const char *map_model(const void **file, size_t *bytes) {
 }
 
 void app_main(void) {
-    if (!link_start()) ESP_LOGE(TAG, "no console: the driver of its port does not start");
+    if (!ftv_link_start()) ESP_LOGE(TAG, "no console: the driver of its port does not start");
     if (!esp_psram_is_initialized()) ESP_LOGE(TAG, "no PSRAM: only models whose arena fits into internal memory can run");
     static ftv_board board = {.name = CONFIG_IDF_TARGET,
-                              .write = link_write,
+                              .write = ftv_link_write,
                               .microseconds = microseconds,
                               .cycles = cycles,
                               .allocate = allocate,
@@ -107,8 +107,8 @@ void app_main(void) {
                               .trigger_pin = CONFIG_FTV_TRIGGER_GPIO};
     board.cpu_freq_hz = esp_rom_get_cpu_ticks_per_us() * 1000000u;
     if (trigger_start()) board.trigger = trigger;
-    if (lcd_start()) board.show = lcd_show;
-    if (camera_start()) board.capture = camera_capture;
+    if (ftv_lcd_start()) board.show = ftv_lcd_show;
+    if (ftv_camera_start()) board.capture = ftv_camera_capture;
 
     ftv_options options = {.attention = FTV_ATTENTION_F32};
 #if CONFIG_FTV_KERNELS_PIE
@@ -118,7 +118,7 @@ void app_main(void) {
     options.attention = FTV_ATTENTION_INT8;
 #endif
 #if CONFIG_FTV_BOTH_CORES
-    if (cores_start()) options.workers = 2, options.parallel_for = cores_run;
+    if (ftv_cores_start()) options.workers = 2, options.parallel_for = ftv_cores_run;
 #endif
     if (esp_psram_is_initialized()) fast_memory(&board); /* without it the arena lies there, and must fit */
     const void *file = NULL;
@@ -137,7 +137,7 @@ void app_main(void) {
 
     for (int wait_ms = 0;;) {
         static uint8_t buffer[1024];
-        const int n = link_read(buffer, sizeof buffer, wait_ms);
+        const int n = ftv_link_read(buffer, sizeof buffer, wait_ms);
         if (n > 0) ftv_app_receive(&app, buffer, (size_t)n);
         /* a host that has just spoken has more to say: the camera waits for it */
         wait_ms = n > 0 ? 300 : ftv_app_live(&app) ? 0 : 100;
