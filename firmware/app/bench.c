@@ -1,11 +1,14 @@
 /* The command `bench`: stages of a forward pass, linear layers alone, and DeiT-Tiny's fc1 as the paper measured it. */
+#include "bench.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "app.h"
+#include "answer.h"
 #include "golden.h"
 #include "kernels.h"
+#include "machine.h"
 #include "packing.h"
 
 enum { RANGE = 64, FC1_TOKENS = 197, FC1_INPUTS = 192, FC1_OUTPUTS = 768 }; /* RANGE: tokens of one task, at most */
@@ -206,46 +209,69 @@ static float dot(const float *x, const float *w, int n) {
     return sum;
 }
 
+typedef struct {
+    job j;
+    uint8_t *codes;
+    float *fp32, *norm, *bias;
+} fc1_job;
+
+static void fill_fc1(fc1_job *f) {
+    const size_t stride = f->j.layer.weight.stride;
+    uint32_t seed = 2;
+    for (size_t r = 0; r < FC1_OUTPUTS; r++) {
+        int8_t row[FC1_INPUTS];
+        for (size_t i = 0; i < FC1_INPUTS; i++) {
+            row[i] = (int8_t)(next(&seed) % 3) - 1;
+            f->fp32[r * FC1_INPUTS + i] = (float)row[i] * f->j.layer.scale;
+        }
+        ftv_pack(FTV_PACK_2BIT, f->codes + r * stride, row, FC1_INPUTS);
+        f->bias[r] = 0.1f;
+    }
+    for (int i = 0; i < FC1_INPUTS; i++) f->norm[i] = 1.0f;
+    f->j.layer.weight.codes = f->codes;
+    f->j.norm = f->norm, f->j.bias = f->bias;
+}
+
+static void run_fp32(ftv_app *a, const fc1_job *f) {
+    stopwatch w;
+    fill_input(f->j.x, (size_t)FC1_TOKENS * FC1_INPUTS);
+    start(a, &w);
+    for (size_t t = 0; t < FC1_TOKENS; t++)
+        for (size_t r = 0; r < FC1_OUTPUTS; r++)
+            f->j.y[t * FC1_OUTPUTS + r] =
+                dot(f->j.x + t * FC1_INPUTS, f->fp32 + r * FC1_INPUTS, FC1_INPUTS) + f->bias[r];
+    stop(a, &w, "fc1.fp32", (uint64_t)FC1_TOKENS * FC1_INPUTS * FC1_OUTPUTS, 1);
+}
+
+static void run_fc1(ftv_app *a, fc1_job *f, int *done, int total) {
+    fill_fc1(f);
+    run_job(a, &f->j, "fc1.ternary", 1);
+    ftv_say(a, "progress %d %d", ++*done, total);
+    if (workers(a) > 1) {
+        run_job(a, &f->j, "fc1.ternary", workers(a));
+        ftv_say(a, "progress %d %d", ++*done, total);
+    }
+    run_fp32(a, f);
+    ftv_say(a, "progress %d %d", ++*done, total);
+}
+
 static bool bench_fc1(ftv_app *a, int *done, int total) {
     const ftv_matrix weight = {NULL, ftv_packed_bytes(FTV_PACK_2BIT, FC1_INPUTS), FC1_OUTPUTS, FC1_INPUTS, FTV_PACK_2BIT};
-    job j = {.kernels = ftv_find_kernels(a->options.kernels), .layer = {.weight = weight, .scale = 0.02f}, .tokens = FC1_TOKENS};
+    fc1_job f = {.j = {.kernels = ftv_find_kernels(a->options.kernels),
+                   .layer = {.weight = weight, .scale = 0.02f},
+                   .tokens = FC1_TOKENS}};
     const size_t codes_bytes = weight.stride * FC1_OUTPUTS, fp32_bytes = 4u * FC1_INPUTS * FC1_OUTPUTS;
     uint8_t *block;
     pool fast, slow;
-    if (!j.kernels) return ftv_refuse(a, "model: no kernels called %s", a->options.kernels);
-    if (!reserve(a, job_bytes(&j, workers(a)) + codes_bytes + fp32_bytes + 2 * 64, "fc1", &block, &fast, &slow)) return false;
-    uint8_t *codes = take(&slow, codes_bytes);
-    float *fp32 = take(&slow, fp32_bytes), *norm = take(&slow, 4 * FC1_INPUTS), *bias = take(&slow, 4 * FC1_OUTPUTS);
-    const bool ok = codes && fp32 && norm && bias && lay_out(&j, &fast, &slow, workers(a));
-    if (ok) {
-        uint32_t seed = 2;
-        for (size_t r = 0; r < FC1_OUTPUTS; r++) {
-            int8_t row[FC1_INPUTS];
-            for (size_t i = 0; i < FC1_INPUTS; i++) {
-                row[i] = (int8_t)(next(&seed) % 3) - 1;
-                fp32[r * FC1_INPUTS + i] = (float)row[i] * j.layer.scale;
-            }
-            ftv_pack(FTV_PACK_2BIT, codes + r * weight.stride, row, FC1_INPUTS);
-            bias[r] = 0.1f;
-        }
-        for (int i = 0; i < FC1_INPUTS; i++) norm[i] = 1.0f;
-        j.layer.weight.codes = codes;
-        j.norm = norm, j.bias = bias;
-        run_job(a, &j, "fc1.ternary", 1);
-        ftv_say(a, "progress %d %d", ++*done, total);
-        if (workers(a) > 1) {
-            run_job(a, &j, "fc1.ternary", workers(a));
-            ftv_say(a, "progress %d %d", ++*done, total);
-        }
-        fill_input(j.x, (size_t)FC1_TOKENS * FC1_INPUTS);
-        stopwatch w;
-        start(a, &w);
-        for (size_t t = 0; t < FC1_TOKENS; t++)
-            for (size_t r = 0; r < FC1_OUTPUTS; r++)
-                j.y[t * FC1_OUTPUTS + r] = dot(j.x + t * FC1_INPUTS, fp32 + r * FC1_INPUTS, FC1_INPUTS) + bias[r];
-        stop(a, &w, "fc1.fp32", (uint64_t)FC1_TOKENS * FC1_INPUTS * FC1_OUTPUTS, 1);
-        ftv_say(a, "progress %d %d", ++*done, total);
-    } else
+    if (!f.j.kernels) return ftv_refuse(a, "model: no kernels called %s", a->options.kernels);
+    const size_t bytes = job_bytes(&f.j, workers(a)) + codes_bytes + fp32_bytes + 2 * 64;
+    if (!reserve(a, bytes, "fc1", &block, &fast, &slow)) return false;
+    f.codes = take(&slow, codes_bytes);
+    f.fp32 = take(&slow, fp32_bytes), f.norm = take(&slow, 4 * FC1_INPUTS), f.bias = take(&slow, 4 * FC1_OUTPUTS);
+    const bool ok = f.codes && f.fp32 && f.norm && f.bias && lay_out(&f.j, &fast, &slow, workers(a));
+    if (ok)
+        run_fc1(a, &f, done, total);
+    else
         ftv_refuse(a, "memory: the buffers of fc1 do not fit");
     a->board->release(a->board->context, block);
     return ok;

@@ -1,7 +1,8 @@
 /* The chosen kernels against `ref` on made-up data, bit by bit: an operation that computes otherwise on this chip is named. */
+#include "check_kernels.h"
+
 #include <string.h>
 
-#include "app.h"
 #include "kernels.h"
 #include "packing.h"
 
@@ -44,14 +45,14 @@ static void run(const ftv_kernels *k, data *d, int operation, void *scratch) {
 
 static size_t aligned(size_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
 
-const char *ftv_check_kernels(ftv_app *a, const ftv_kernels *k) {
+const char *ftv_check_kernels(const ftv_board *board, const ftv_kernels *k) {
     const ftv_kernels *const sets[] = {k, &ftv_kernels_ref};
     size_t scratch_bytes = 0;
     for (int i = 0; i < 2; i++) {
         const size_t n = sets[i]->scratch_bytes(FTV_PACK_2BIT, ROWS, COLS, TOKENS, KEYS, HEAD);
         scratch_bytes = n > scratch_bytes ? n : scratch_bytes;
     }
-    uint8_t *block = a->board->allocate(a->board->context, 2 * aligned(sizeof(data)) + scratch_bytes + 2 * ALIGN);
+    uint8_t *block = board->allocate(board->context, 2 * aligned(sizeof(data)) + scratch_bytes + 2 * ALIGN);
     if (!block) return "nothing: there is no memory for it";
     data *const ours = (data *)(void *)(block + (ALIGN - (uintptr_t)block % ALIGN) % ALIGN),
                 *const wanted = (data *)(void *)((uint8_t *)ours + aligned(sizeof(data)));
@@ -62,6 +63,6 @@ const char *ftv_check_kernels(ftv_app *a, const ftv_kernels *k) {
         run(k, ours, i, scratch), run(&ftv_kernels_ref, wanted, i, scratch);
         if (memcmp(ours, wanted, sizeof(data))) wrong = names[i];
     }
-    a->board->release(a->board->context, block);
+    board->release(board->context, block);
     return wrong;
 }

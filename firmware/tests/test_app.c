@@ -4,6 +4,7 @@
 
 #include "app.h"
 #include "check.h"
+#include "check_kernels.h"
 #include "draw.h"
 #include "golden.h"
 #include "kernels.h"
@@ -182,10 +183,10 @@ static void wrong_gelu(float *x, int n) {
 static void test_check_kernels(void) {
     const char *name;
     for (int i = 0; (name = ftv_kernels_text(i)); i++)
-        if (ftv_kernels_supported(name)) CHECK(!ftv_check_kernels(&app, ftv_find_kernels(name)), "%s: %s", name, ftv_check_kernels(&app, ftv_find_kernels(name)));
+        if (ftv_kernels_supported(name)) CHECK(!ftv_check_kernels(app.board, ftv_find_kernels(name)), "%s: %s", name, ftv_check_kernels(app.board, ftv_find_kernels(name)));
     ftv_kernels wrong = ftv_kernels_table;
     wrong.gelu = wrong_gelu;
-    const char *found = ftv_check_kernels(&app, &wrong);
+    const char *found = ftv_check_kernels(app.board, &wrong);
     CHECK(found && !strcmp(found, "gelu"), "a wrong GELU is not found: %s", found ? found : "nothing");
     CHECK(ftv_app_self_test(&app) && !*app.unsound && ftv_app_live(&app), "the self-test at boot: %s", app.unsound);
     m.edges = 0; /* of the passes above */
