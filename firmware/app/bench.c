@@ -7,7 +7,7 @@
 
 #include "answer.h"
 #include "golden.h"
-#include "kernels.h"
+#include "linear.h"
 #include "machine.h"
 #include "packing.h"
 
@@ -56,7 +56,8 @@ static void run_range(void *arg, int index, int worker) {
     const int first = steps * index / j->ranges * step, n = (end < j->tokens ? end : j->tokens) - first;
     int8_t *codes = j->codes + (size_t)first * cols;
     if (n <= 0) return;
-    j->kernels->rms_quantize(codes, j->scales + first, j->x + (size_t)first * cols, cols, j->norm, n, (int)cols);
+    float *x = j->x + (size_t)first * cols;
+    ftv_quantize_rows(j->kernels, codes, j->scales + first, x, x, cols, j->norm, n, (int)cols);
     j->kernels->linear(j->y + (size_t)first * rows, rows, codes, cols, j->scales + first, &j->layer.weight, j->layer.scale,
                        j->bias, n, j->scratch + (size_t)worker * j->scratch_bytes);
 }

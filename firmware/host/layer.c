@@ -1,8 +1,6 @@
 #include "layer.h"
 
-#include <string.h>
-
-#include "kernels.h"
+#include "linear.h"
 
 enum { MOST = 256, ROWS = 16, ALIGN = 64 }; /* tokens of a task at most; rows normalised at a time, while they are near */
 
@@ -58,11 +56,7 @@ static void linear_task(void *arg, int index, int worker) {
     const float *x = j->x + (size_t)first * cols;
     for (int t = 0; t < n; t += ROWS, x += ROWS * cols) {
         const int m = smaller(ROWS, n - t);
-        if (j->norm) {
-            memcpy(copy, x, (size_t)m * cols * sizeof *x);
-            j->k->rms_quantize(q + (size_t)t * cols, scales + t, copy, cols, j->norm, m, w->cols);
-        } else
-            for (int i = 0; i < m; i++) scales[t + i] = j->k->quantize(q + (size_t)(t + i) * cols, x + (size_t)i * cols, w->cols);
+        ftv_quantize_rows(j->k, q + (size_t)t * cols, scales + t, x, copy, cols, j->norm, m, w->cols);
     }
     j->k->linear(j->y + (size_t)first * rows, rows, q, cols, scales, w, j->scale, j->bias, n, scratch);
 }

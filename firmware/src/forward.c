@@ -5,6 +5,7 @@
 #include "bits.h"
 #include "ftervit.h"
 #include "kernels.h"
+#include "linear.h"
 #include "math32.h"
 #include "packing.h"
 #include "plan.h"
@@ -87,11 +88,7 @@ static void run_linear(const ftv_session *s, const linear_op *op, float *in, siz
         }
         if (op->gelu)
             for (int i = 0; i < n; i++) k->gelu(rows_in + (size_t)i * stride, cols);
-        int8_t *q = codes + (size_t)t * (size_t)cols;
-        if (op->norm)
-            k->rms_quantize(q, scales + t, rows_in, stride, op->norm, n, cols);
-        else
-            for (int i = 0; i < n; i++) scales[t + i] = k->quantize(q + (size_t)i * (size_t)cols, rows_in + (size_t)i * stride, cols);
+        ftv_quantize_rows(k, codes + (size_t)t * (size_t)cols, scales + t, rows_in, rows_in, stride, op->norm, n, cols);
     }
     k->linear(out, out_stride, codes, (size_t)cols, scales, &op->layer->weight, op->layer->scale, op->bias, tokens,
               scratch_of(s, worker));

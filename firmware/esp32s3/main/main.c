@@ -94,22 +94,24 @@ static const char *map_model(const void **file, size_t *bytes) {
     return NULL;
 }
 
-void app_main(void) {
-    if (!ftv_link_start()) ESP_LOGE(TAG, "no console: the driver of its port does not start");
-    if (!esp_psram_is_initialized()) ESP_LOGE(TAG, "no PSRAM: only models whose arena fits into internal memory can run");
-    static ftv_board board = {.name = CONFIG_IDF_TARGET,
-                              .write = ftv_link_write,
-                              .microseconds = microseconds,
-                              .cycles = cycles,
-                              .allocate = allocate,
-                              .release = release,
-                              .facts = facts,
-                              .trigger_pin = CONFIG_FTV_TRIGGER_GPIO};
+static ftv_board board = {.name = CONFIG_IDF_TARGET,
+                          .write = ftv_link_write,
+                          .microseconds = microseconds,
+                          .cycles = cycles,
+                          .allocate = allocate,
+                          .release = release,
+                          .facts = facts,
+                          .trigger_pin = CONFIG_FTV_TRIGGER_GPIO};
+
+static void find_parts(void) {
     board.cpu_freq_hz = esp_rom_get_cpu_ticks_per_us() * 1000000u;
     if (trigger_start()) board.trigger = trigger;
     if (ftv_lcd_start()) board.show = ftv_lcd_show;
     if (ftv_camera_start()) board.capture = ftv_camera_capture;
+}
 
+/* What menuconfig says */
+static ftv_options wishes(void) {
     ftv_options options = {.attention = FTV_ATTENTION_F32};
 #if CONFIG_FTV_KERNELS_PIE
     options.kernels = "pie";
@@ -120,6 +122,11 @@ void app_main(void) {
 #if CONFIG_FTV_BOTH_CORES
     if (ftv_cores_start()) options.workers = 2, options.parallel_for = ftv_cores_run;
 #endif
+    return options;
+}
+
+static void start(void) {
+    const ftv_options options = wishes();
     if (esp_psram_is_initialized()) fast_memory(&board); /* without it the arena lies there, and must fit */
     const void *file = NULL;
     size_t bytes = 0;
@@ -134,7 +141,14 @@ void app_main(void) {
         ESP_LOGE(TAG, "self-test failed: %s; type selftest", app.unsound);
     else
         ESP_LOGI(TAG, "self-test passed, ready: type help");
+}
 
+void app_main(void) {
+    if (!ftv_link_start()) ESP_LOGE(TAG, "no console: the driver of its port does not start");
+    if (!esp_psram_is_initialized())
+        ESP_LOGE(TAG, "no PSRAM: only models whose arena fits into internal memory can run");
+    find_parts();
+    start();
     for (int wait_ms = 0;;) {
         static uint8_t buffer[1024];
         const int n = ftv_link_read(buffer, sizeof buffer, wait_ms);
