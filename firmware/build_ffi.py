@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine as a Python extension (`ftervit._engine`), declared for cffi. setup.py compiles it when the package is
 installed; `python setup.py build_ext --inplace` compiles it into a checkout."""
 from pathlib import Path

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Answers to a request: records, and the one that ends it. */
 #ifndef FTV_ANSWER_H
 #define FTV_ANSWER_H

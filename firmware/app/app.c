@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "app.h"
 
 #include <stdarg.h>
@@ -43,16 +44,9 @@ void ftv_app_start_without(ftv_app *a, const ftv_board *board, const char *why, 
     ftv_app_show(a, &(ftv_view){.message = "no model\nsee: info"});
 }
 
-/* The length of the file at the start of a larger space; all of it when that cannot be told. */
-static size_t file_bytes(const void *file, size_t bytes) {
-    ftv_gguf g;
-    char error[FTV_ERROR_BYTES];
-    return ftv_gguf_open(&g, file, bytes, error) ? bytes : g.end;
-}
-
 void ftv_app_start(ftv_app *a, const ftv_board *board, const void *file, size_t bytes, const ftv_options *wishes) {
     begin(a, board, wishes);
-    ftv_status status = ftv_open(&a->model, file, file_bytes(file, bytes));
+    ftv_status status = ftv_open(&a->model, file, ftv_file_bytes(file, bytes));
     if (status)
         trouble(a, "%s: %s", ftv_status_text(status), a->model.error);
     else {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The program of the board without the board: commands over a byte stream, pictures in, classes out. esp32s3/PROTOCOL.md. */
 #ifndef FTV_APP_H
 #define FTV_APP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The command `bench`: stages of a forward pass, linear layers alone, and DeiT-Tiny's fc1 as the paper measured it. */
 #include "bench.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The command `bench`. */
 #ifndef FTV_BENCH_H
 #define FTV_BENCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The chosen kernels against `ref` on made-up data, bit by bit: an operation that computes otherwise on this chip is named. */
 #include "check_kernels.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The self-test's first half: kernels against `ref`. */
 #ifndef FTV_CHECK_KERNELS_H
 #define FTV_CHECK_KERNELS_H

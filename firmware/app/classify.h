@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The commands `image` and `classify`: a picture of the host's or of the camera's, and its classes. */
 #ifndef FTV_CLASSIFY_H
 #define FTV_CLASSIFY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What commands do with the machine: memory, trigger pin, screen, a timed forward pass. */
 #ifndef FTV_MACHINE_H
 #define FTV_MACHINE_H

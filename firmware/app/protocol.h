@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Frames and lines of text in one byte stream: esp32s3/PROTOCOL.md says it in words. No allocation, nothing of the machine. */
 #ifndef FTV_PROTOCOL_H
 #define FTV_PROTOCOL_H

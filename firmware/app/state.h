@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The board's program in one struct, and what it needs of the machine: every part of it reads this, and no part another's. */
 #ifndef FTV_STATE_H
 #define FTV_STATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* QEMU TCG plugin: counts executed guest instructions, and those inside an address range, apart; and how often the functions at
  * `call` and at `division` are entered. Whenever the guest executes the address `mark`, the counts go into the file `out`, where the guest reads them (ftv_platform_count in sim.c).
  *

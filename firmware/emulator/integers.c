@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Integer arithmetic that Debian's libgcc for the lx106 leaves to that chip's ROM: wide products, and division. */
 #include <stdint.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The vector functions of esp32s3/pie_gemm.S in C, for an emulated core without them: their own instructions are not counted
  * (sim.ld puts them beside software floating point); what the assembly would have executed is added up instead. */
 #include "pie_cost.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* System calls of QEMU's Xtensa "sim" board (the simcall instruction), picolibc's console, and the programs' platform. */
 #include <errno.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* binary32 arithmetic for a core without a floating-point unit, where Debian's libgcc for the lx106 has none: correctly
  * rounded (half to even), subnormals kept. tests/test_softfloat.c compares every function with the host's hardware.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels for the ESP32-S3's vector unit: integer products in pie_gemm.S, the rest from `ref`.
  *
  * 16 outputs at a time are unpacked to int8 [inputs][16] in the scratch memory (internal RAM, if the caller can spare

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Executed instructions of one call of each function of pie_gemm.S: what the emulator counts where C stands in for it
  * (emulator/pie.c). tests/test_pie.c compares them with every call that it executes. */
 #ifndef FTV_PIE_COST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Matrix products of ternary weights and int8 activations on the ESP32-S3's vector unit (PIE). Prototypes: pie_gemm.h.
  *
  * One EE.VSMULAS multiplies 16 weights (one input of 16 outputs) by one activation into 16 accumulators of 20 bits, and loads

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the vector kernels of the ESP32-S3 (pie_gemm.S) and their callers share.
  *
  * A tile is 16 outputs of a matrix as int8 [inputs rounded up to 16][16], 16-byte aligned. Windowed ABI; every pointer that

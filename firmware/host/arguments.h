@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine's options on a command line, and their worker threads: the same words for every program. */
 #ifndef FTV_ARGUMENTS_H
 #define FTV_ARGUMENTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* board-sim [MODEL.gguf]: the board's program on this computer, behind a pseudo-terminal whose path is printed first. */
 #define _XOPEN_SOURCE 700
 #define _DEFAULT_SOURCE

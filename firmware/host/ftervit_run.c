@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ftervit-run MODEL.gguf PICTURE ... : the most probable classes of pictures. */
 #include <stdio.h>
 #include <stdlib.h>

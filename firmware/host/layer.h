@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One ternary layer at a time, for a caller whose network is not ours (PyTorch): the engine's kernels over a pool of threads. */
 #ifndef FTV_LAYER_H
 #define FTV_LAYER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the operations between the linear layers cost, one by one. */
 #ifndef FTV_OPS_H
 #define FTV_OPS_H

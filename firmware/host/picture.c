@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Picture files as 8-bit pixels. PNG and JPEG are stb_image's work, except for what it leaves to its caller: transparency and
  * the way up. Sixteen bits become their upper eight, as they do in Pillow. */
 #include "picture.h"

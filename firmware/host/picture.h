@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Picture files as 8-bit pixels, upright, without transparency: the rules of `ftervit.data.picture`, in C. */
 #ifndef FTV_PICTURE_H
 #define FTV_PICTURE_H

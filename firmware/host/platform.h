@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the programs need of the machine below them: a file, and a count of work done. */
 #ifndef FTV_PLATFORM_H
 #define FTV_PLATFORM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]
  * selftest MODEL.gguf --pictures FILE [...]          a CRC-32 of each picture's logits; 8-bit pictures one after another
  * selftest --list                                   names of the kernels that run here

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ftervit: a fully ternary vision transformer from one GGUF file, in C11 and libc only.
  *
  *   static ftv_model model;                                   13 KiB, on 64 bits 21: too large for a task's stack
@@ -201,6 +202,9 @@ typedef struct {
 /* Reads a model out of `bytes` bytes at `data` (memory, or a mapped file), which must outlive it. Every offset, shape,
  * count, code and the checksum is verified; on failure `model->error` says what and where. */
 ftv_status ftv_open(ftv_model *model, const void *data, size_t bytes);
+
+/* Bytes of the file at the start of a larger space (a flash partition); `room`, all of it, when that cannot be told. */
+size_t ftv_file_bytes(const void *data, size_t room);
 
 /* Whether there can be a session with these options (NULL: all defaults), and in *bytes the arena that it needs. If not, *bytes
  * is 0, and `why` (of FTV_ERROR_BYTES) names the value that is in the way. `bytes` and `why` may be NULL. */

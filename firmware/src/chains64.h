@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Chains of fused products, y = fl(a b + y), in binary64: for kernels_simd128.c.
  *
  * The product of two binary32 numbers is exact in binary64. The sum is rounded to 53 bits and then, by an integer addition and a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The forward pass: one image at a time through the blocks, in the arena that plan.c has laid out; nothing allocated. */
 #include <math.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "gguf.h"
 
 #include <stdarg.h>
@@ -203,6 +204,12 @@ ftv_status ftv_gguf_open(ftv_gguf *g, const void *data, size_t bytes, char *erro
     ftv_status status = read_start(g, &c);
     if (!status) status = read_keys(g, &c);
     return status ? status : read_tensors(g, &c);
+}
+
+size_t ftv_file_bytes(const void *data, size_t room) {
+    ftv_gguf g;
+    char error[FTV_ERROR_BYTES];
+    return !data || ftv_gguf_open(&g, data, room, error) ? room : g.end;
 }
 
 bool ftv_gguf_value(const ftv_gguf *g, const char *key, ftv_value *v) {

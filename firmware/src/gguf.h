@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reader of the GGUF container, version 3: bounds-checked, copies nothing, allocates nothing. */
 #ifndef FTV_GGUF_H
 #define FTV_GGUF_H

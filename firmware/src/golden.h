@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The golden tensors of a model file: a picture, and what PyTorch makes of it after the stages. Host, emulator and board. */
 #ifndef FTV_GOLDEN_H
 #define FTV_GOLDEN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Photographs to the model's pixels, and logits to names: what surrounds the network. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The dispatch header: every operation of the forward pass that a machine may want in its own words.
  *
  * A set is one `ftv_kernels`; `ref` reads like the equations, and every other set gives the same bits. To add one: write

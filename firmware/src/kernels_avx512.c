@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* x86-64 with AVX-512 VNNI: vpdpbusd adds 64 products of unsigned (codes 0..2) and signed bytes (activations). */
 #include "kernels.h"
 

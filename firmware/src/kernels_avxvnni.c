@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* x86-64 with AVX-VNNI (from Alder Lake and Zen 5 on): vpdpbusd on 256 bits. */
 #include "kernels.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 64-bit Arm with the dot-product instructions (Armv8.2 and later: Raspberry Pi 5, phones, Apple). */
 #include "kernels.h"
 

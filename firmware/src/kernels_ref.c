@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The forward pass as the equations say it. */
 #include "kernels.h"
 #include "math32.h"

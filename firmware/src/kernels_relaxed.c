@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* WebAssembly with relaxed SIMD, where the processor fuses f32x4.relaxed_madd: it may also round twice, so it is asked. */
 #include "kernels.h"
 

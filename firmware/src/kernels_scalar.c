@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Operations for cores without vectors: the same bits as `ref`, fewer instructions.
  *
  * The sums of `ref` are chains, each waiting for its last step, every operand loaded for one use. Here several of them run

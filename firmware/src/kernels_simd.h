@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The operations of a kernel set over vectors of LANES elements, a header per operation: included once per instruction set.
  * Every function here is static and begins with simd_; the file that includes this defines before
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* WebAssembly's fixed SIMD: no fused product. It is made of binary64, in whole chains (chains64.h). */
 #include "kernels.h"
 

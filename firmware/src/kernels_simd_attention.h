@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Attention in FP32: a lane is a query, so that the sum over keys keeps its order. A part of kernels_simd.h. */
 /* s[tokens][QUERIES] <- e^(s - max over tokens); sum[QUERIES]: over the tokens, in the order of ftv_sum */
 INLINE void simd_exp_below_max(const int vectors, float *s, int tokens, vf *sum) {

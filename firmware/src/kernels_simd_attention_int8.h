@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Attention over int8: products of bytes, four at a time. A part of kernels_simd.h. */
 static size_t simd_attention_int8_scratch(int tokens, int head_dim) {
     const size_t quads = ((size_t)tokens + 3) / 4;

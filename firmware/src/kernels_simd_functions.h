@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GELU and e^x: the polynomials of coefficients.h. A part of kernels_simd.h; with CHAINS, that header has them. */
 #ifndef CHAINS
 static void simd_gelu(float *x, int n) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ternary products: tiles of TOKENS x ROWS sums in registers. A part of kernels_simd.h. */
 /* Where a tile's sums go: as they are, or y = sum * (x_scale * scale) (+ bias) */
 typedef struct {

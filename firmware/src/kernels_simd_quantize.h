@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Rows and columns to int8: one scale per row, RMSNorm before it, or one per column. A part of kernels_simd.h. */
 INLINE vi simd_to_int8(vf x) {
     const vf magic = vf_set(FTV_ROUNDING);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Rows of binary32: LayerNorm, addition, binary16. A part of kernels_simd.h. */
 INLINE void simd_layer_norm_group(const int rows, float *y, const float *x, size_t stride, const float *gain,
                                   const float *bias, float eps, int n) {

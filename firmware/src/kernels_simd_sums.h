@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums over rows, in the virtual lanes that math32.h states. A part of kernels_simd.h. */
 INLINE float simd_fold(vf a[WIDE]) {
     for (int w = WIDE / 2; w; w /= 2)

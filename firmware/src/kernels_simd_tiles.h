@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ternary weights and int8 activations, laid out for products.
  * A tile of ROWS rows is transposed to [block][vector][lane] words of 16 codes, still 2 bits each; the activations' bytes are
  * put in the order in which (word >> 2 s) & 0x03030303 takes the codes out: code 4 j + s of a block is byte j for shift s. A part of kernels_simd.h. */

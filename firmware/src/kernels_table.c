@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ternary products by table, for machines without vector instructions.
  *
  * The sum of a byte's 4 (2bit) or 5 (base3) activations under every possible byte is computed once; each weight byte is then

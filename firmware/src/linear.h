@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Normalise, quantise: what precedes every ternary product of activations, in the one place that says it. */
 #ifndef FTV_LINEAR_H
 #define FTV_LINEAR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine's binary32 arithmetic: one stated order, one stated rounding, the same bits everywhere.
  *
  * Products and sums are rounded separately except where the source says fmaf. Sums over an axis run in FTV_LANES

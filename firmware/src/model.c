@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Model file -> ftv_model: nothing in the file is believed before it has been checked. */
 #include <math.h>
 #include <stdio.h>

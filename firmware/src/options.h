@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a caller may choose, read in one place: ftv_options and the environment (options.c), the build's macros (here). */
 #ifndef FTV_OPTIONS_H
 #define FTV_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The arena: every buffer of a session, laid out once from the model's sizes and the caller's options. */
 #include "plan.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the arena holds, and how much of it a task may take: plan.c lays it out, forward.c works in it. */
 #ifndef FTV_PLAN_H
 #define FTV_PLAN_H

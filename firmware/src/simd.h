@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Words that the vector kernels share, before an instruction set's own. */
 #ifndef FTV_SIMD_H
 #define FTV_SIMD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Vectors of four elements on 64-bit Arm: what both NEON kernel sets share. */
 #ifndef FTV_SIMD128_H
 #define FTV_SIMD128_H

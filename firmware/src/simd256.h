@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Vectors of eight elements on x86-64: what the AVX2 and the AVX-VNNI kernels share. */
 #ifndef FTV_SIMD256_H
 #define FTV_SIMD256_H

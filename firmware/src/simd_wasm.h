@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Vectors of four elements in WebAssembly: what both of its kernel sets share but the fused product.
  *
  * Ternary products: i32x4.dot_i16x8_s adds two products of 16 bits. An activation needs 8 of its 16 bits; the other factor takes

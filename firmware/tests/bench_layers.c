@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Cost of a ternary linear layer per multiply-accumulate, for DeiT's shapes and both packings, with the fastest kernels:
  *   product   int8 codes in, int32 sums out: table build included
  *   + scale   and (float)sum * scale + bias

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the tests share: a check that prints the first failure and counts all, and a deterministic random number. */
 #ifndef FTV_CHECK_H
 #define FTV_CHECK_H

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # check_idf.sh WARNINGS XTENSA-SPECS : esp32s3/main compiles with every compiler here, against declarations of the ESP-IDF interfaces
 # that it uses (esp32s3/check), with all parts and with none; the engine, built as ESP-IDF builds it, calls no memcpy for four bytes;
 # the components that main needs are required, the options that it reads are in Kconfig, sdkconfig.defaults says what the C files
@@ -55,8 +56,8 @@ for header in $(sed -n 's/^#include "\(.*\)"$/\1/p' $board/main/*.[ch] | sort -u
     done
 done
 [ $compilers -gt 0 ] || fail "no compiler"
-for option in $(grep -ho 'CONFIG_FTV_[A-Z0-9_]*' $board/main/*.[ch] $board/check/sdkconfig.h $board/components/ftervit/CMakeLists.txt | sort -u); do
-    cat $board/main/Kconfig.projbuild $board/components/ftervit/Kconfig | grep -q "config ${option#CONFIG_}\$" || fail "$option is not in Kconfig"
+for option in $(grep -ho 'CONFIG_FTV_[A-Z0-9_]*' $board/main/*.[ch] $board/check/sdkconfig.h component/ftervit/CMakeLists.txt | sort -u); do
+    cat $board/main/Kconfig.projbuild component/ftervit/Kconfig | grep -q "config ${option#CONFIG_}\$" || fail "$option is not in Kconfig"
 done
 for f in $(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt); do [ -f $board/main/$f ] || fail "main/CMakeLists.txt names $f"; done
 [ "$(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt | wc -w)" = "$(ls $board/main/*.c | wc -l)" ] || fail "main/CMakeLists.txt leaves a file out"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz N MODEL ... : mutates model files, reads them, and runs those that are accepted; the sanitizers watch.
  * Half of the mutants get a right checksum, else nearly all would end there. Built with -DFTV_LIBFUZZER and clang's
  * -fsanitize=fuzzer, the same target runs under libFuzzer instead. */

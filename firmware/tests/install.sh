@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # install.sh COMPILER FTERVIT-RUN MODEL : `make install` into a temporary folder, and a program of 20 lines (tests/embed.c) built
 # against what lies there: it classifies a picture as ftervit-run does.
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # limits.sh COMPILER : what the exporter refuses to write (LIMITS in ftervit/export.py) is what the engine refuses to read (FTV_MAX_*
 # in include/ftervit.h), and both state the same version of the format; the library's version is the package's.
 set -eu

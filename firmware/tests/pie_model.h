@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The vector instructions (PIE) of the ESP32-S3 that pie_gemm.S uses, one C function each: what it does to the registers.
  *
  * From the operation sections of the technical reference manual (v1.8, chapter 1), with the two corrections that silicon

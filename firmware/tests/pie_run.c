@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An interpreter for the assembly of the ESP32-S3's vector kernels.
  *
  * There is no assembler for these instructions here, and a second version of the kernels in C would drift from the first one.

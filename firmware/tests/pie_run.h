@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the text of pie_gemm.S on this machine: see pie_run.c. */
 #ifndef FTV_PIE_RUN_H
 #define FTV_PIE_RUN_H

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # symbols.sh [COMPILER ...] : every symbol with external linkage that a program or a chip links begins with ftv_. Not asked: main and
 # app_main, which the C library and ESP-IDF call, and the emulator, which stands in for a C runtime.
 set -eu

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* test_app [MODEL ...]: every command against the engine called directly, framed and typed; refusals, and what works after. */
 #include <stdlib.h>
 #include <string.h>

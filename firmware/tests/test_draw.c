@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Drawing: clipped at every border (guard bytes), letters distinct, colours and scaling, the whole screen. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The image front end: formats, crops, edges. (Python compares whole pictures with Pillow.) */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Every kernel set against `ref`, bit by bit: lengths, misaligned data, guard bytes. And `ref` against plain arithmetic. */
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The loader: good files run, everything else is refused with a status and words. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdlib.h>

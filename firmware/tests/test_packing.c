@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Packed trits: every byte value, every tail. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pictures: headers with remarks, depths, transparency, the way up; and thirty thousand damaged files, none of which may crash.
  * That the pixels are Pillow's is tested in 11_engine.ipynb. */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ESP32-S3's vector kernels, executed from their assembly text (pie_run.c), against `ref`: bit by bit, over every DeiT
  * layer and odd sizes, with extreme values, misaligned data and guard bytes. And what they cost: instructions per
  * multiply-accumulate.

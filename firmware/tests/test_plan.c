@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200112L
 /* Why an arena cannot be planned: each value that is in the way is named, with what it may be. */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Frames and lines: round trips, damage of every kind, noise, random streams. The next frame always works. */
 #include <stdlib.h>
 #include <string.h>

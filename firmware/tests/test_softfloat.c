@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The emulator's software floating point against this machine's hardware. */
 #include <math.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine as a WebAssembly module: one model, one session, buffers that JavaScript reads in place (engine.js). */
 #include <math.h>
 #include <stdlib.h>

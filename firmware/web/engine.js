@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The engine as a JavaScript object: one WebAssembly module, one model. Synchronous; in a page it runs in a Worker (ftervit.js). */
 
 export const STAGES = ['embed', 'qkv', 'attention', 'proj', 'mlp', 'head'];

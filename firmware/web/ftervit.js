@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Fully ternary vision transformers in a page: `const f = await Ftervit.create(); await f.load(url); await f.classify(photo)`.
  *
  * The engine runs in a Worker; every method returns a promise. What it computes has the same bits as on every other machine. */

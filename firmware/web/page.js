@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The page: a picture in, bars, an overlay and times out. */
 import {Ftervit, FtervitError, bitmapOf, bytesOf, pixelsOf} from './ftervit.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The engine in a thread of its own, so that the page stays alive: {id, call, args} in, {id, value} or {id, error} out. */
 import {Engine, FtervitError} from './engine.js';
 

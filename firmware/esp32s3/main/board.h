@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ESP32-S3-EYE: pins, and what main.c uses of camera, screen and cores. Each part may be missing. */
 #ifndef FTV_ESP32S3_BOARD_H
 #define FTV_ESP32S3_BOARD_H

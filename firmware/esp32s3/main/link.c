@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The console's bytes: USB-Serial-JTAG, or the UART where ESP-IDF's console is on it (boards without USB, the emulator). */
 #include "board.h"
 #include "freertos/FreeRTOS.h"

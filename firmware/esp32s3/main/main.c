@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ESP32-S3's program: finds what is there, opens the model in flash, serves the console, classifies what the camera sees. */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* bench.mjs MODULES ORT OUT.json CASE=FOLDER ... : forward passes in Chromium beside onnxruntime-web, one thread, interleaved.
  *
  * FOLDER holds model.gguf, model.onnx, model-int8.onnx (ftervit.bench.prepare); MODULES the two .wasm files, ORT the folder `dist` of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* bits.mjs MODULES SELFTEST OUT.json MODEL.gguf ... : in Chromium the bits of this machine, after every stage.
  *
  * Both modules, every kernel set that they have, both kinds of attention; and tests/test_kernels.c, compiled to WebAssembly. */

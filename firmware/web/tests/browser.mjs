@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Chromium with a page of a folder that this process serves: what the tests and the benchmark share. */
 import fs from 'node:fs';
 import http from 'node:http';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* page.mjs SITE ONE.html EXPECTED.json SHOTS [MODEL.gguf] : the page as a person uses it, in Chromium.
  *
  * EXPECTED: {model: {example: [class, probability]}}, from the engine in Python. Screenshots go to SHOTS. */
