@@ -58,8 +58,8 @@ void ftv_app_start(ftv_app *a, const ftv_board *board, const void *file, size_t 
             trouble(a, "%s", why);
         else if (!(a->arena = ftv_app_allocate(a, a->arena_bytes)) || !(a->pixels = ftv_app_allocate(a, pixels)) ||
                  !(a->logits = ftv_app_allocate(a, logits)))
-            trouble(a, "not enough memory: the model needs %zu bytes of arena, %zu of picture, %zu of logits", a->arena_bytes,
-                    pixels, logits);
+            trouble(a, "not enough memory: the model needs %zu bytes of arena, %zu of picture, %zu of logits",
+                    a->arena_bytes, pixels, logits);
         else if ((status = ftv_start(&a->session, &a->model, &a->options, a->arena, a->arena_bytes)))
             trouble(a, "%s", a->session.error);
         else
@@ -73,7 +73,8 @@ void ftv_app_start(ftv_app *a, const ftv_board *board, const void *file, size_t 
 }
 
 void ftv_app_stop(ftv_app *a) {
-    ftv_app_release(a, a->picture), ftv_app_release(a, a->logits), ftv_app_release(a, a->pixels), ftv_app_release(a, a->arena), ftv_app_release(a, a->canvas);
+    ftv_app_release(a, a->picture), ftv_app_release(a, a->logits), ftv_app_release(a, a->pixels),
+        ftv_app_release(a, a->arena), ftv_app_release(a, a->canvas);
     memset(a, 0, sizeof *a);
 }
 
@@ -99,7 +100,8 @@ static bool run_selftest(ftv_app *a) {
     a->golden = NULL;
     if (!ok) return false;
     if (!a->quiet) ftv_say(a, "compared %d", golden.compared), ftv_say(a, "wrong %d", golden.wrong);
-    if (golden.wrong) return ftv_refuse(a, "failed: %d of %d golden tensors are out of tolerance", golden.wrong, golden.compared);
+    if (golden.wrong)
+        return ftv_refuse(a, "failed: %d of %d golden tensors are out of tolerance", golden.wrong, golden.compared);
     return differs ? ftv_refuse(a, "failed: %s", a->unsound) : true;
 }
 
@@ -121,7 +123,8 @@ bool ftv_app_self_test(ftv_app *a) {
 
 bool ftv_app_live(ftv_app *a) {
     ftv_image photo;
-    if (!a->camera || !a->board->capture || a->trouble || *a->unsound || !a->board->capture(a->board->context, &photo)) return false;
+    if (!a->camera || !a->board->capture || a->trouble || *a->unsound || !a->board->capture(a->board->context, &photo))
+        return false;
     a->framed = false;
     return ftv_classify_photo(a, &photo, 1, true);
 }
@@ -180,7 +183,8 @@ static bool run_command(ftv_app *a, const uint8_t *text, size_t n) {
     int words = 0;
     if (n > FTV_MAX_LINE) return ftv_refuse(a, "command: %zu characters, the most is %d", n, FTV_MAX_LINE);
     for (size_t i = 0; i < n; i++)
-        if (text[i] < ' ' || text[i] > '~') return ftv_refuse(a, "command: byte %02x at %zu is not printable ASCII", text[i], i);
+        if (text[i] < ' ' || text[i] > '~')
+            return ftv_refuse(a, "command: byte %02x at %zu is not printable ASCII", text[i], i);
     memcpy(line, text, n);
     line[n] = 0;
     for (char *p = line; *p;) {

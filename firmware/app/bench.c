@@ -53,14 +53,15 @@ typedef struct {
 static void run_range(void *arg, int index, int worker) {
     const job *j = arg;
     const size_t cols = (size_t)j->layer.weight.cols, rows = (size_t)j->layer.weight.rows;
-    const int step = j->kernels->token_step, steps = (j->tokens + step - 1) / step, end = steps * (index + 1) / j->ranges * step;
+    const int step = j->kernels->token_step, steps = (j->tokens + step - 1) / step,
+              end = steps * (index + 1) / j->ranges * step;
     const int first = steps * index / j->ranges * step, n = (end < j->tokens ? end : j->tokens) - first;
     int8_t *codes = j->codes + (size_t)first * cols;
     if (n <= 0) return;
     float *x = j->x + (size_t)first * cols;
     ftv_quantize_rows(j->kernels, codes, j->scales + first, x, x, cols, j->norm, n, (int)cols);
-    j->kernels->linear(j->y + (size_t)first * rows, rows, codes, cols, j->scales + first, &j->layer.weight, j->layer.scale,
-                       j->bias, n, j->scratch + (size_t)worker * j->scratch_bytes);
+    j->kernels->linear(j->y + (size_t)first * rows, rows, codes, cols, j->scales + first, &j->layer.weight,
+                       j->layer.scale, j->bias, n, j->scratch + (size_t)worker * j->scratch_bytes);
 }
 
 typedef struct {
@@ -98,7 +99,8 @@ static void run_job(ftv_app *a, job *j, const char *name, int workers) {
     else
         for (int i = 0; i < j->ranges; i++) run_range(j, i, 0);
     stop(a, &w, name, macs, workers);
-    ftv_say(a, "checksum %s %08" PRIx32, name, ftv_stage_crc(j->y, j->tokens, j->layer.weight.rows, j->layer.weight.rows));
+    ftv_say(a, "checksum %s %08" PRIx32, name,
+            ftv_stage_crc(j->y, j->tokens, j->layer.weight.rows, j->layer.weight.rows));
 }
 
 static size_t kernel_scratch(const job *j) { /* of one worker */
@@ -122,7 +124,9 @@ static size_t job_bytes(const job *j, int workers) {
     return kernel_scratch(j) * (size_t)workers + t * cols * 5 + t * 4 + t * rows * 4 + 4 * (cols + rows) + 8 * 64;
 }
 
-static int workers(const ftv_app *a) { return a->options.parallel_for && a->options.workers > 1 ? a->options.workers : 1; }
+static int workers(const ftv_app *a) {
+    return a->options.parallel_for && a->options.workers > 1 ? a->options.workers : 1;
+}
 
 static bool reserve(ftv_app *a, size_t bytes, const char *name, uint8_t **block, pool *fast, pool *slow) {
     bytes += 64; /* room to align */
@@ -186,8 +190,8 @@ static bool bench_model(ftv_app *a, int *done, int total) {
             snprintf(name, sizeof name, "%s", ftv_stage_text((ftv_stage)stage));
         else
             snprintf(name, sizeof name, "blocks.%d.%s", a->row[i].block, ftv_stage_text((ftv_stage)stage));
-        ftv_say(a, "bench %s %" PRIu32 " %" PRIu32 " %" PRIu64 " %d", name, a->row[i].us, a->row[i].cycles, stage_macs(m, stage),
-                workers(a));
+        ftv_say(a, "bench %s %" PRIu32 " %" PRIu32 " %" PRIu64 " %d", name, a->row[i].us, a->row[i].cycles,
+                stage_macs(m, stage), workers(a));
     }
     ftv_say(a, "progress %d %d", ++*done, total);
     for (int i = 0; i < 4; i++) {
@@ -258,10 +262,11 @@ static void run_fc1(ftv_app *a, fc1_job *f, int *done, int total) {
 }
 
 static bool bench_fc1(ftv_app *a, int *done, int total) {
-    const ftv_matrix weight = {NULL, ftv_packed_bytes(FTV_PACK_2BIT, FC1_INPUTS), FC1_OUTPUTS, FC1_INPUTS, FTV_PACK_2BIT};
+    const ftv_matrix weight = {NULL, ftv_packed_bytes(FTV_PACK_2BIT, FC1_INPUTS), FC1_OUTPUTS, FC1_INPUTS,
+                               FTV_PACK_2BIT};
     fc1_job f = {.j = {.kernels = ftv_find_kernels(a->options.kernels),
-                   .layer = {.weight = weight, .scale = 0.02f},
-                   .tokens = FC1_TOKENS}};
+                       .layer = {.weight = weight, .scale = 0.02f},
+                       .tokens = FC1_TOKENS}};
     const size_t codes_bytes = weight.stride * FC1_OUTPUTS, fp32_bytes = 4u * FC1_INPUTS * FC1_OUTPUTS;
     uint8_t *block;
     pool fast, slow;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The chosen kernels against `ref` on made-up data, bit by bit: an operation that computes otherwise on this chip is named. */
+/* The chosen kernels against `ref` on made-up data, bit by bit: an operation that computes otherwise on this chip is
+ * named. */
 #include "check_kernels.h"
 
 #include <string.h>
@@ -22,11 +23,13 @@ static void fill(data *d) {
     memset(d, 0, sizeof *d);
     for (int i = 0; i < FLOATS; i++) d->x[i] = (float)(int32_t)(seed = seed * 1664525u + 1013904223u) * 0x1p-30f;
     for (size_t i = 0; i < sizeof d->q; i++) d->q[i] = (int8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
-    for (size_t i = 0; i < sizeof d->codes; i++) d->codes[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24 & 0xaa);
+    for (size_t i = 0; i < sizeof d->codes; i++)
+        d->codes[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24 & 0xaa);
     for (int i = 0; i < COLS; i++) d->gain[i] = 1.0f + d->x[i] * 0.25f, d->scale[i] = 0.01f + 0.001f * (float)(i % 7);
 }
 
-static const char *const names[] = {"matmul", "linear", "layer_norm", "rms_quantize", "gelu", "attention_f32", "attention_int8"};
+static const char *const names[] = {"matmul", "linear",        "layer_norm",    "rms_quantize",
+                                    "gelu",   "attention_f32", "attention_int8"};
 enum { OPERATIONS = sizeof names / sizeof *names };
 
 static void run(const ftv_kernels *k, data *d, int operation, void *scratch) {
@@ -37,10 +40,12 @@ static void run(const ftv_kernels *k, data *d, int operation, void *scratch) {
         case 2: k->layer_norm(d->out, d->x, COLS, d->gain, d->scale, 1e-6f, TOKENS, COLS); break;
         case 3: k->rms_quantize(d->q, d->scale, d->x, COLS, d->gain, TOKENS, COLS); break;
         case 4: k->gelu(d->x, FLOATS); break;
-        case 5: k->attention_f32(d->x, d->x, d->x + HEAD, d->x + 2 * HEAD, 3 * HEAD, KEYS, HEAD, 0.125f, 0, KEYS, scratch); break;
+        case 5:
+            k->attention_f32(d->x, d->x, d->x + HEAD, d->x + 2 * HEAD, 3 * HEAD, KEYS, HEAD, 0.125f, 0, KEYS, scratch);
+            break;
         default:
-            k->attention_int8(d->out, HEAD, d->q, d->q + HEAD, d->q + 2 * HEAD, 3 * HEAD, d->scale, d->scale, 1, d->gain, KEYS, HEAD,
-                              0.125f, 0, KEYS, scratch);
+            k->attention_int8(d->out, HEAD, d->q, d->q + HEAD, d->q + 2 * HEAD, 3 * HEAD, d->scale, d->scale, 1,
+                              d->gain, KEYS, HEAD, 0.125f, 0, KEYS, scratch);
     }
 }
 

@@ -20,9 +20,9 @@ bool ftv_announce(ftv_app *a, int words, char **word) {
         return ftv_refuse(a, "argument: format %.32s; grey8, rgb888, rgb565le, rgb565be and pixels are read", word[3]);
     const bool is_pixels = format == 4;
     if (is_pixels && (!ftv_have_model(a) || width != a->model.image_size || height != a->model.image_size))
-        return a->trouble
-                   ? false
-                   : ftv_refuse(a, "argument: pixels are %d x %d for this model", a->model.image_size, a->model.image_size);
+        return a->trouble ? false
+                          : ftv_refuse(a, "argument: pixels are %d x %d for this model", a->model.image_size,
+                                       a->model.image_size);
     const size_t pixel = is_pixels ? (size_t)a->model.channels : ftv_pixel_bytes((ftv_pixels)format),
                  bytes = (size_t)width * (size_t)height * pixel;
     if (bytes > FTV_PICTURE_BYTES)
@@ -46,7 +46,8 @@ bool ftv_take_data(ftv_app *a, const uint8_t *payload, size_t n) {
     if (!a->expected) return ftv_refuse(a, "picture: none has been announced; send the command image first");
     if (offset > a->expected || n > a->expected - offset)
         return ftv_refuse(a, "picture: %zu bytes at %zu end behind the picture's %zu", n, offset, a->expected);
-    if (offset > a->received) return ftv_refuse(a, "picture: a gap, the next offset is %zu, not %zu", a->received, offset);
+    if (offset > a->received)
+        return ftv_refuse(a, "picture: a gap, the next offset is %zu, not %zu", a->received, offset);
     memcpy(a->picture + offset, payload + 4, n);
     a->received = offset + n > a->received ? offset + n : a->received;
     ftv_say(a, "received %zu", a->received);
@@ -59,14 +60,15 @@ static void show_class(ftv_app *a, const ftv_image *photo, uint64_t us) {
     size_t length = 0;
     const char *name = ftv_class_name(m, a->best[0].index, &length);
     const ftv_pixels shown = m->channels == 3 ? FTV_RGB888 : FTV_GREY8;
-    const ftv_image pixels = {a->pixels, m->image_size, m->image_size, (size_t)m->image_size * (size_t)m->channels, shown};
+    const ftv_image pixels = {a->pixels, m->image_size, m->image_size, (size_t)m->image_size * (size_t)m->channels,
+                              shown};
     ftv_app_show(a, &(ftv_view){.photo = photo                                  ? photo
-                                 : m->channels == 3 || m->channels == 1 ? &pixels
-                                                                        : NULL,
-                        .name = name,
-                        .name_length = length,
-                        .best = a->best[0],
-                        .latency_ms = (float)us * 1e-3f});
+                                         : m->channels == 3 || m->channels == 1 ? &pixels
+                                                                                : NULL,
+                                .name = name,
+                                .name_length = length,
+                                .best = a->best[0],
+                                .latency_ms = (float)us * 1e-3f});
 }
 
 /* Time per stage, the `top` classes, and to a program all logits. */
@@ -102,7 +104,8 @@ bool ftv_classify_photo(ftv_app *a, const ftv_image *photo, int top, bool quiet)
         memcpy(a->pixels, a->picture, a->expected);
     if (status)
         return ftv_refuse(a, "picture: %d x %d: %s", photo->width, photo->height,
-                          status == FTV_ERR_MEMORY ? "too large to be resized in this model's arena" : ftv_status_text(status));
+                          status == FTV_ERR_MEMORY ? "too large to be resized in this model's arena"
+                                                   : ftv_status_text(status));
     const uint64_t preprocess_us = a->board->microseconds(a->board->context) - start;
     if (!ftv_app_forward(a, &us, &cycles)) return false;
     status = ftv_top_k(a->logits, m->classes, top, a->best);

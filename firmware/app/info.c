@@ -38,7 +38,8 @@ static void say_parts(ftv_app *a) {
     enum { N = sizeof parts / sizeof *parts };
     const void *starts[N];
     for (int i = 0; i < N; i++) starts[i] = parts[i].start;
-    const bool free_fast = fast && s->attention >= fast && s->attention < fast + a->board->fast_bytes; /* nothing behind it */
+    const bool free_fast =
+        fast && s->attention >= fast && s->attention < fast + a->board->fast_bytes; /* nothing behind it */
     for (int i = 0; i < N; i++)
         if (i != N - 2 || int8 || free_fast) say_part(a, parts[i].name, parts[i].start, starts, N);
 }
@@ -50,7 +51,8 @@ static void say_file(ftv_app *a) {
     char error[FTV_ERROR_BYTES];
     ftv_say(a, "model_bytes %zu", m->bytes);
     if (!ftv_gguf_open(&g, m->data, m->bytes, error)) {
-        if (ftv_gguf_value(&g, "ftervit.format_version", &v)) ftv_say(a, "format_version %" PRIu32, ftv_load_u32(v.value));
+        if (ftv_gguf_value(&g, "ftervit.format_version", &v))
+            ftv_say(a, "format_version %" PRIu32, ftv_load_u32(v.value));
         if (ftv_gguf_value(&g, "ftervit.checksum", &v)) ftv_say(a, "model_checksum %08" PRIx32, ftv_load_u32(v.value));
     }
 }

@@ -39,7 +39,8 @@ static void say_golden(ftv_app *a, ftv_stage stage, int block, const float *data
                 (double)r.largest_difference, (double)r.largest, r.first, r.got[0], r.want[0]);
 }
 
-void ftv_app_on_stage(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int row_stride) {
+void ftv_app_on_stage(void *context, ftv_stage stage, int block, const float *data, int rows, int cols,
+                      int row_stride) {
     ftv_app *a = context;
     const uint64_t now = a->board->microseconds(a->board->context);
     const uint32_t cycles = a->board->cycles ? a->board->cycles(a->board->context) : 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The board's program in one struct, and what it needs of the machine: every part of it reads this, and no part another's. */
+/* The board's program in one struct, and what it needs of the machine: every part of it reads this, and no part
+ * another's. */
 #ifndef FTV_STATE_H
 #define FTV_STATE_H
 
@@ -27,11 +28,13 @@ typedef struct {
     uint32_t (*cycles)(void *context);              /* of this core, or NULL */
     void *(*allocate)(void *context, size_t bytes); /* large memory, 16-byte aligned; NULL when there is not enough */
     void (*release)(void *context, void *memory);
-    void (*facts)(void *context, ftv_app *app);         /* more records for `info`, or NULL */
-    void (*trigger)(void *context, bool high);          /* or NULL: no pin */
-    bool (*capture)(void *context, ftv_image *photo);   /* one picture of the camera, valid until the next; or NULL: no camera */
-    void (*show)(void *context, const uint8_t *pixels); /* FTV_SCREEN x FTV_SCREEN, RGB565 big-endian; or NULL: no screen */
-    uint32_t cpu_freq_hz;                               /* 0: unknown */
+    void (*facts)(void *context, ftv_app *app); /* more records for `info`, or NULL */
+    void (*trigger)(void *context, bool high);  /* or NULL: no pin */
+    bool (*capture)(void *context,
+                    ftv_image *photo); /* one picture of the camera, valid until the next; or NULL: no camera */
+    void (*show)(void *context,
+                 const uint8_t *pixels); /* FTV_SCREEN x FTV_SCREEN, RGB565 big-endian; or NULL: no screen */
+    uint32_t cpu_freq_hz;                /* 0: unknown */
     int trigger_pin;
     void *fast; /* internal memory for the hot parts, or NULL */
     size_t fast_bytes;
@@ -44,7 +47,7 @@ struct ftv_app {
     ftv_session session;
     const char *trouble; /* why there is no usable model; NULL: there is one */
     char trouble_text[FTV_ERROR_BYTES + 64];
-    char unsound[64]; /* what the self-test found wrong; empty: nothing, or it has not run */
+    char unsound[64];                 /* what the self-test found wrong; empty: nothing, or it has not run */
     uint8_t *arena, *pixels, *canvas; /* canvas: NULL without a screen */
     size_t arena_bytes;
     float *logits;

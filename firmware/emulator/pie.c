@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The vector functions of esp32s3/pie_gemm.S in C, for an emulated core without them: their own instructions are not counted
- * (sim.ld puts them beside software floating point); what the assembly would have executed is added up instead. */
+/* The vector functions of esp32s3/pie_gemm.S in C, for an emulated core without them: their own instructions are not
+ * counted (sim.ld puts them beside software floating point); what the assembly would have executed is added up instead.
+ */
 #include "pie_cost.h"
 #include "pie_gemm.h"
 
@@ -9,7 +10,8 @@ uint64_t ftv_pie_instructions, ftv_pie_operations; /* operations: floating-point
 void ftv_pie_unpack(int8_t *tile, const uint8_t *rows, uintptr_t stride, uintptr_t blocks) {
     ftv_pie_instructions += ftv_pie_unpack_cost(blocks);
     for (uintptr_t i = 0; i < 16 * blocks; i++)
-        for (uintptr_t r = 0; r < 16; r++) tile[16 * i + r] = (int8_t)((rows[r * stride + i / 4] >> 2 * (i % 4) & 3) - 1);
+        for (uintptr_t r = 0; r < 16; r++)
+            tile[16 * i + r] = (int8_t)((rows[r * stride + i / 4] >> 2 * (i % 4) & 3) - 1);
 }
 
 static int32_t dot(const int8_t *x, const int8_t *y, uintptr_t y_stride, uintptr_t n) {
@@ -22,7 +24,8 @@ void ftv_pie_sums(const ftv_pie_job *j) {
     ftv_pie_instructions += ftv_pie_sums_cost(j->blocks, j->tokens);
     for (uintptr_t t = 0; t < j->tokens; t++)
         for (int r = 0; r < 16; r++)
-            ((int32_t *)(void *)((uint8_t *)j->y + t * j->y_stride))[r] = dot(j->x + t * j->x_stride, j->tile + r, 16, 16 * j->blocks);
+            ((int32_t *)(void *)((uint8_t *)j->y + t * j->y_stride))[r] =
+                dot(j->x + t * j->x_stride, j->tile + r, 16, 16 * j->blocks);
 }
 
 static void linear(const ftv_pie_job *j) {

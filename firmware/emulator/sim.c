@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls of QEMU's Xtensa "sim" board (the simcall instruction), picolibc's console, and the programs' platform. */
+/* System calls of QEMU's Xtensa "sim" board (the simcall instruction), picolibc's console, and the programs' platform.
+ */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -104,7 +105,8 @@ const void *ftv_platform_file(const char *path, size_t *bytes) {
 }
 
 void sim_mark(void);
-extern uint64_t ftv_pie_instructions __attribute__((weak)), ftv_pie_operations __attribute__((weak)); /* pie.c, where it is linked */
+extern uint64_t ftv_pie_instructions __attribute__((weak)),
+    ftv_pie_operations __attribute__((weak)); /* pie.c, where it is linked */
 
 platform_count_t ftv_platform_count(void) {
     static int fd = -1;

@@ -33,7 +33,8 @@ static inline bool ftv_argument(ftv_options *o, int argc, char **argv, int *i) {
     return !strcmp(argv[*i], "int8") || !strcmp(argv[*i], "f32");
 }
 
-/* Threads for `workers` above 1; without them the caller works alone. ftv_platform_pool_stop(o->parallel_context) ends them. */
+/* Threads for `workers` above 1; without them the caller works alone. ftv_platform_pool_stop(o->parallel_context) ends
+ * them. */
 static inline void ftv_arguments_pool(ftv_options *o) {
     if (o->workers > 1 && (o->parallel_context = ftv_platform_pool_start(o->workers)))
         o->parallel_for = ftv_platform_pool_run;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* board-sim [MODEL.gguf]: the board's program on this computer, behind a pseudo-terminal whose path is printed first. */
+/* board-sim [MODEL.gguf]: the board's program on this computer, behind a pseudo-terminal whose path is printed first.
+ */
 #define _XOPEN_SOURCE 700
 #define _DEFAULT_SOURCE
 #include <errno.h>
@@ -96,9 +97,11 @@ static int open_terminal(int *slave) {
 static int usage(const char *why) {
     fprintf(stderr,
             "board-sim: %s\n"
-            "usage: board-sim [MODEL.gguf] [--image SCREEN.ppm] [--stdio] [--idle-seconds S] [--threads N] [--kernels NAME]\n"
+            "usage: board-sim [MODEL.gguf] [--image SCREEN.ppm] [--stdio] [--idle-seconds S] [--threads N] [--kernels "
+            "NAME]\n"
             "                 [--attention f32|int8] [--memory BYTES]\n"
-            "  prints the path of a pseudo-terminal and answers on it as the board does (esp32s3/PROTOCOL.md), until SIGTERM\n"
+            "  prints the path of a pseudo-terminal and answers on it as the board does (esp32s3/PROTOCOL.md), until "
+            "SIGTERM\n"
             "  --image          keeps what the board's screen shows in this file\n"
             "  --stdio          standard input and output instead, until the input ends\n"
             "  --idle-seconds   ends after S seconds without a request\n"

@@ -23,13 +23,16 @@ static void on_stage(void *context, ftv_stage stage, int block, const float *dat
 }
 
 static int usage(const char *why) {
-    fprintf(stderr,
-            "%s\nusage: ftervit-run MODEL.gguf PICTURE ... [--top K] [--threads N] [--attention f32|int8] [--kernels NAME] "
-            "[--profile]\n"
-            "  --top K        classes to print (5)\n  --threads N    worker threads (1)\n  --attention    f32: the definition; "
-            "int8: quantised\n"
-            "  --kernels      one of selftest --list (the fastest that runs here)\n  --profile      memory, and milliseconds per stage\n",
-            why);
+    fprintf(
+        stderr,
+        "%s\nusage: ftervit-run MODEL.gguf PICTURE ... [--top K] [--threads N] [--attention f32|int8] [--kernels NAME] "
+        "[--profile]\n"
+        "  --top K        classes to print (5)\n  --threads N    worker threads (1)\n  --attention    f32: the "
+        "definition; "
+        "int8: quantised\n"
+        "  --kernels      one of selftest --list (the fastest that runs here)\n  --profile      memory, and "
+        "milliseconds per stage\n",
+        why);
     return 2;
 }
 

@@ -3,7 +3,11 @@
 
 #include "linear.h"
 
-enum { MOST = 256, ROWS = 16, ALIGN = 64 }; /* tokens of a task at most; rows normalised at a time, while they are near */
+enum {
+    MOST = 256,
+    ROWS = 16,
+    ALIGN = 64
+}; /* tokens of a task at most; rows normalised at a time, while they are near */
 
 typedef struct {
     const layer_t *layer;
@@ -29,8 +33,8 @@ static size_t worker_bytes(const layer_t *l, const ftv_kernels *k) {
 
 size_t ftv_layer_scratch_bytes(const layer_t *l) {
     const ftv_kernels *k = ftv_find_kernels(l->kernels);
-    const bool valid =
-        k && l->workers > 0 && l->tokens > 0 && l->weight.rows > 0 && l->weight.cols > 0 && l->weight.cols <= FTV_MAX_WIDTH;
+    const bool valid = k && l->workers > 0 && l->tokens > 0 && l->weight.rows > 0 && l->weight.cols > 0 &&
+                       l->weight.cols <= FTV_MAX_WIDTH;
     return valid ? worker_bytes(l, k) * (size_t)l->workers + ALIGN : 0;
 }
 
@@ -81,6 +85,6 @@ void ftv_layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void 
 }
 
 void ftv_layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias,
-                  void *scratch) {
+                      void *scratch) {
     run(&(job_t){.layer = layer, .y = y, .x = x, .norm = norm, .bias = bias, .scale = scale}, linear_task, scratch);
 }

@@ -22,8 +22,8 @@ static void fill(float *x, int8_t *q, size_t n) { /* between -1 and 1: no operat
     }
 }
 
-static void once(const ftv_kernels *k, int op, float *x, float *y, int8_t *q, const float *ones, int tokens, int dim, int heads,
-                 void *scratch) {
+static void once(const ftv_kernels *k, int op, float *x, float *y, int8_t *q, const float *ones, int tokens, int dim,
+                 int heads, void *scratch) {
     const size_t d = (size_t)dim;
     const int h = dim / heads;
     switch (op) {
@@ -38,8 +38,8 @@ static void once(const ftv_kernels *k, int op, float *x, float *y, int8_t *q, co
             break;
         default:
             for (int i = 0; i < dim; i += h)
-                k->attention_int8(y + i, 3 * d, q + i, q + d + i, q + 2 * d + i, 3 * d, ones, ones, 0, ones, tokens, h, 1e-4f, 0,
-                                  tokens, scratch);
+                k->attention_int8(y + i, 3 * d, q + i, q + d + i, q + 2 * d + i, 3 * d, ones, ones, 0, ones, tokens, h,
+                                  1e-4f, 0, tokens, scratch);
     }
 }
 

@@ -18,7 +18,8 @@ const char *ftv_platform_unit(void); /* of the counts: "ns", "instructions" */
 
 int ftv_platform_processors(void); /* that this process may use */
 
-/* The engine's parallel-for over the machine's cores; NULL when there is none. A child of fork() may go on with it, or stop it. */
+/* The engine's parallel-for over the machine's cores; NULL when there is none. A child of fork() may go on with it, or
+ * stop it. */
 typedef struct platform_pool platform_pool;
 platform_pool *ftv_platform_pool_start(int workers);
 void ftv_platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg);

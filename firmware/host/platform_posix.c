@@ -39,10 +39,13 @@ platform_count_t ftv_platform_count(void) {
 const char *ftv_platform_unit(void) { return "ns"; }
 
 /* ---- a pool: workers 1.. wait for a job; the caller is worker 0 ----
- * The stages of a forward pass follow each other within tens of microseconds, less than it takes to wake a thread: who waits
- * looks for a while before it sleeps. Where there are more workers than processors nobody looks, and all sleep at once. */
+ * The stages of a forward pass follow each other within tens of microseconds, less than it takes to wake a thread: who
+ * waits looks for a while before it sleeps. Where there are more workers than processors nobody looks, and all sleep at
+ * once. */
 
-enum { LOOK_NS = 300000 }; /* longer than it takes to wake a thread, on a virtual machine too; else both would take turns to sleep */
+enum {
+    LOOK_NS = 300000
+}; /* longer than it takes to wake a thread, on a virtual machine too; else both would take turns to sleep */
 
 typedef struct {
     platform_pool *pool;
@@ -96,8 +99,8 @@ static void work(platform_pool *p, int number) {
     for (int i; (i = atomic_fetch_add(&p->next, 1)) < p->count;) p->task(p->arg, i, number);
 }
 
-/* A thread that is woken may be put behind the caller, on the caller's processor, and stay there for a long time because
- * neither sleeps: it moves away. */
+/* A thread that is woken may be put behind the caller, on the caller's processor, and stay there for a long time
+ * because neither sleeps: it moves away. */
 static int this_cpu(void) {
 #if defined(__linux__)
     return sched_getcpu();

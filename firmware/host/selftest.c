@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]
- * selftest MODEL.gguf --pictures FILE [...]          a CRC-32 of each picture's logits; 8-bit pictures one after another
- * selftest --list                                   names of the kernels that run here
+ * selftest MODEL.gguf --pictures FILE [...]    a CRC-32 of each picture's logits; 8-bit pictures one after another
+ * selftest --list                              names of the kernels that run here
  *
- * Runs the picture that the model file carries (tensor golden.input; a fixed pattern when there is none) and prints a CRC-32
- * of every stage's bits: two machines agree when these lines do. Compares with the file's golden tensors, within its
- * tolerance. Exit status 0, or 1 with the first value that differs. Runs on the host and in the emulator. */
+ * Runs the picture that the model file carries (tensor golden.input; a fixed pattern when there is none) and prints a
+ * CRC-32 of every stage's bits: two machines agree when these lines do. Compares with the file's golden tensors, within
+ * its tolerance. Exit status 0, or 1 with the first value that differs. Runs on the host and in the emulator. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,14 +52,16 @@ static void print_counts(const report *r, const ftv_model *m) {
     platform_count_t all = {0};
     for (int i = 0; i < FTV_STAGES; i++) {
         printf("count %-10s %15" PRIu64 " %s", ftv_stage_text((ftv_stage)i), r->stages[i].total, ftv_platform_unit());
-        if (r->stages[i].soft_float) printf(", %15" PRIu64 " of them software floating point, %" PRIu64 " operations, %" PRIu64 " divisions",
+        if (r->stages[i].soft_float)
+            printf(", %15" PRIu64 " of them software floating point, %" PRIu64 " operations, %" PRIu64 " divisions",
                    r->stages[i].soft_float, r->stages[i].calls, r->stages[i].divisions);
         if (r->stages[i].vector) printf(", %" PRIu64 " in vector kernels beside", r->stages[i].vector);
         printf("\n");
         all.total += r->stages[i].total;
         all.soft_float += r->stages[i].soft_float;
     }
-    const uint64_t macs = ftv_ternary_macs(m), per[2] = {all.total * 1000 / macs, (all.total - all.soft_float) * 1000 / macs};
+    const uint64_t macs = ftv_ternary_macs(m),
+                   per[2] = {all.total * 1000 / macs, (all.total - all.soft_float) * 1000 / macs};
     printf("count %-10s %15" PRIu64 " %s, %" PRIu64 ".%03" PRIu64 " per ternary MAC (%" PRIu64 ".%03" PRIu64
            " without software floating point)\n",
            "all", all.total, ftv_platform_unit(), per[0] / 1000, per[0] % 1000, per[1] / 1000, per[1] % 1000);
@@ -113,7 +115,8 @@ static ftv_status run(report *r, const ftv_model *m, ftv_options *options, const
 }
 
 static int usage(const char *why) {
-    printf("usage: selftest MODEL.gguf " FTV_ARGUMENTS_USAGE " [--count] [--pictures FILE]; selftest --list; %s\n", why);
+    printf("usage: selftest MODEL.gguf " FTV_ARGUMENTS_USAGE " [--count] [--pictures FILE]; selftest --list; %s\n",
+           why);
     return 2;
 }
 

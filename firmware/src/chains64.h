@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chains of fused products, y = fl(a b + y), in binary64: for kernels_simd128.c.
  *
- * The product of two binary32 numbers is exact in binary64. The sum is rounded to 53 bits and then, by an integer addition and a
- * mask, to 24: wrong only where it lies half-way between two numbers of 24 bits. That is looked for, and what is `doubtful` is
- * computed again, exactly. Sums below the normal numbers of binary32 have fewer bits: either there are none, or every product is a
- * multiple of 2^-149, and such a sum is exact. */
+ * The product of two binary32 numbers is exact in binary64. The sum is rounded to 53 bits and then, by an integer
+ * addition and a mask, to 24: wrong only where it lies half-way between two numbers of 24 bits. That is looked for, and
+ * what is `doubtful` is computed again, exactly. Sums below the normal numbers of binary32 have fewer bits: either
+ * there are none, or every product is a multiple of 2^-149, and such a sum is exact. */
 typedef struct {
     v128_t half, mask, doubtful;
 } chain_rounding;
@@ -149,7 +149,8 @@ INLINE bool chain_within(const float *x, size_t stride, int rows, int cols, floa
     return true;
 }
 
-/* Products are at least 2^-35 2^-6 (the scale) 2^-35 before the softmax, 2^-67 2^-35 after it: their last bits 2^-149 or more. */
+/* Products are at least 2^-35 2^-6 (the scale) 2^-35 before the softmax, 2^-67 2^-35 after it: their last bits 2^-149
+ * or more. */
 static bool simd_chains_fit(const float *q, const float *k, const float *v, size_t stride, int tokens, int head_dim) {
     return head_dim < 4096 && chain_within(q, stride, tokens, head_dim, 0x1p-35f, 0x1p50f) &&
            chain_within(k, stride, tokens, head_dim, 0x1p-35f, 0x1p50f) &&
@@ -197,8 +198,8 @@ static __attribute__((noinline)) vf chain_weighted_exact(const float *p, const f
     return acc;
 }
 
-/* out[i][d] = sum_j p[j][i] v[j][d] / sum_i for PV_QUERIES queries, of which n are there, and `vectors` vectors of columns. The
- * largest probability is e^0: with it a sum of two numbers of 24 bits is rounded, often half-way. */
+/* out[i][d] = sum_j p[j][i] v[j][d] / sum_i for PV_QUERIES queries, of which n are there, and `vectors` vectors of
+ * columns. The largest probability is e^0: with it a sum of two numbers of 24 bits is rounded, often half-way. */
 INLINE void simd_weighted(const int vectors, float *out, const float *p, const float *v, size_t stride, int tokens,
                           const float *norm, int n) {
     const bool fits = chain_within(p, QUERIES, tokens, PV_QUERIES, 0x1p-67f, 1.0f);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The constants of the engine's arithmetic, each once: math32.h, the vector kernels and chains64.h take them from here. */
+/* The constants of the engine's arithmetic, each once: math32.h, the vector kernels and chains64.h take them from here.
+ */
 #ifndef FTV_COEFFICIENTS_H
 #define FTV_COEFFICIENTS_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The forward pass: one image at a time through the blocks, in the arena that plan.c has laid out; nothing allocated. */
+/* The forward pass: one image at a time through the blocks, in the arena that plan.c has laid out; nothing allocated.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +11,6 @@
 #include "math32.h"
 #include "packing.h"
 #include "plan.h"
-
 
 /* ---- tasks: ranges of tokens ----------------------------------------------------------------------------- */
 
@@ -38,7 +38,8 @@ static int parts(const ftv_session *s, int total, int most) {
     return (all + n - 1) / n * n;
 }
 
-static void stage_done(const ftv_session *s, ftv_stage stage, int block, const float *data, int rows, int cols, int stride) {
+static void stage_done(const ftv_session *s, ftv_stage stage, int block, const float *data, int rows, int cols,
+                       int stride) {
     if (s->options.on_stage) s->options.on_stage(s->options.stage_context, stage, block, data, rows, cols, stride);
 }
 
@@ -56,7 +57,8 @@ static float *expand_f16(const ftv_session *s, float **at, const uint8_t *values
 
 static float *expand_codes(float **at, const ftv_matrix *w, int row, float scale) {
     float *out = *at;
-    for (int i = 0; i < w->cols; i++) out[i] = (float)ftv_unpack(w->packing, w->codes + (size_t)row * w->stride, i) * scale;
+    for (int i = 0; i < w->cols; i++)
+        out[i] = (float)ftv_unpack(w->packing, w->codes + (size_t)row * w->stride, i) * scale;
     *at += w->cols;
     return out;
 }
@@ -70,9 +72,10 @@ typedef struct {
     bool gelu;                     /* before the RMSNorm */
 } linear_op;
 
-/* in -> out; `residual` (rows of `layer->weight.rows`) gets out * ls added unless NULL. Rows of `in` may be destroyed. */
-static void run_linear(const ftv_session *s, const linear_op *op, float *in, size_t in_stride, float *out, size_t out_stride,
-                       float *residual, int tokens, int worker) {
+/* in -> out; `residual` (rows of `layer->weight.rows`) gets out * ls added unless NULL. Rows of `in` may be destroyed.
+ */
+static void run_linear(const ftv_session *s, const linear_op *op, float *in, size_t in_stride, float *out,
+                       size_t out_stride, float *residual, int tokens, int worker) {
     const ftv_kernels *k = s->kernels;
     const int cols = op->layer->weight.cols, rows = op->layer->weight.rows;
     int8_t *codes = s->codes + s->codes_bytes * (size_t)worker;
@@ -136,10 +139,12 @@ static void patch_task(void *arg, int index, int worker) {
     const int8_t *image = (const int8_t *)s->work;
     int32_t *acc = (int32_t *)(void *)(s->work + s->image_bytes + ftv_patch_scratch(m) * (size_t)worker);
     int8_t *gathered = (int8_t *)(acc + FTV_PATCHES * d);
-    float *x = s->x + (size_t)(m->prefix_tokens + r.first) * (size_t)d, *own = s->rows + (size_t)worker * FTV_NORM_ROWS * (size_t)d;
+    float *x = s->x + (size_t)(m->prefix_tokens + r.first) * (size_t)d,
+          *own = s->rows + (size_t)worker * FTV_NORM_ROWS * (size_t)d;
     for (int c = 0; c < m->channels; c++) {
         for (int t = 0; t < n; t++) {
-            const int8_t *corner = image + ((size_t)c * (size_t)size + (size_t)((r.first + t) / grid * p)) * (size_t)size +
+            const int8_t *corner = image +
+                                   ((size_t)c * (size_t)size + (size_t)((r.first + t) / grid * p)) * (size_t)size +
                                    (size_t)((r.first + t) % grid * p);
             for (int row = 0; row < p; row++)
                 memcpy(gathered + t * area + row * p, corner + (size_t)row * (size_t)size, (size_t)p);
@@ -189,9 +194,9 @@ static void attention_task(void *arg, int index, int worker) {
     const float scale = 1.0f / sqrtf((float)head_dim);
     float *q = (float *)(void *)s->work + column;
     if (j->q)
-        s->kernels->attention_int8(q, 3 * (size_t)d, j->q + column, j->k + column, j->v + column, (size_t)d, j->q_scale + head,
-                                   j->k_scale + head, (size_t)m->heads, j->v_scale + column, m->tokens, head_dim, scale, r.first,
-                                   r.last, scratch_of(s, worker));
+        s->kernels->attention_int8(q, 3 * (size_t)d, j->q + column, j->k + column, j->v + column, (size_t)d,
+                                   j->q_scale + head, j->k_scale + head, (size_t)m->heads, j->v_scale + column,
+                                   m->tokens, head_dim, scale, r.first, r.last, scratch_of(s, worker));
     else
         s->kernels->attention_f32(q, q, q + d, q + 2 * d, 3 * (size_t)d, m->tokens, head_dim, scale, r.first, r.last,
                                   scratch_of(s, worker));
@@ -238,8 +243,8 @@ static void qkv_task(void *arg, int index, int worker) {
     const ftv_session *s = j->s;
     const range r = tokens_of(j, index);
     const size_t d = (size_t)s->model->embed_dim;
-    run_linear(s, &j->op[0], s->x + (size_t)r.first * d, d, (float *)(void *)s->work + (size_t)r.first * 3 * d, 3 * d, NULL,
-               r.last - r.first, worker);
+    run_linear(s, &j->op[0], s->x + (size_t)r.first * d, d, (float *)(void *)s->work + (size_t)r.first * 3 * d, 3 * d,
+               NULL, r.last - r.first, worker);
 }
 
 static void proj_task(void *arg, int index, int worker) {
@@ -247,7 +252,8 @@ static void proj_task(void *arg, int index, int worker) {
     const ftv_session *s = j->s;
     const range r = tokens_of(j, index);
     const size_t d = (size_t)s->model->embed_dim;
-    float *row = (float *)(void *)s->work + (size_t)r.first * 3 * d; /* attention's output, and over k, no longer needed, ours */
+    float *row =
+        (float *)(void *)s->work + (size_t)r.first * 3 * d; /* attention's output, and over k, no longer needed, ours */
     run_linear(s, &j->op[0], row, 3 * d, row + d, 3 * d, s->x + (size_t)r.first * d, r.last - r.first, worker);
 }
 
@@ -341,7 +347,8 @@ ftv_status ftv_run_f32(ftv_session *s, const float *picture, float *logits) {
     const int area = m->image_size * m->image_size;
     float scales[FTV_MAX_IN_CHANNELS];
     for (int c = 0; c < m->channels; c++)
-        scales[c] = s->kernels->quantize((int8_t *)s->work + (size_t)c * (size_t)area, picture + (size_t)c * (size_t)area, area);
+        scales[c] = s->kernels->quantize((int8_t *)s->work + (size_t)c * (size_t)area,
+                                         picture + (size_t)c * (size_t)area, area);
     return run_blocks(s, scales, logits);
 }
 

@@ -95,8 +95,8 @@ static bool take_tensor(const ftv_gguf *g, cursor *c, const uint8_t **name, size
     t->dims = take_u32(c);
     if (c->bad) return false;
     if (t->dims < 1 || t->dims > 4) {
-        ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s has %u dimensions, 1 to 4 are possible", (int)(*length < 64 ? *length : 64),
-                      (const char *)*name, (unsigned)t->dims);
+        ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s has %u dimensions, 1 to 4 are possible",
+                      (int)(*length < 64 ? *length : 64), (const char *)*name, (unsigned)t->dims);
         return false;
     }
     uint64_t n = 1;
@@ -147,7 +147,8 @@ static ftv_status read_start(ftv_gguf *g, cursor *c) {
     g->tensors = take_u64(c);
     g->keys = take_u64(c);
     if (g->tensors > MOST || g->keys > MOST) /* look-ups are linear */
-        return ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "more than %d tensors or keys: truncated, or not one of ours", MOST);
+        return ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "more than %d tensors or keys: truncated, or not one of ours",
+                             MOST);
     return FTV_OK;
 }
 

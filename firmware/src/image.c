@@ -18,7 +18,9 @@ static void load_pixel(const ftv_image *p, int x, int y, uint8_t *out, int chann
     if (channels == 3)
         __builtin_memcpy(out, rgb, 3);
     else
-        memset(out, p->format == FTV_GREY8 ? rgb[0] : (int)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16),
+        memset(out,
+               p->format == FTV_GREY8 ? rgb[0]
+                                      : (int)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16),
                (size_t)channels);
 }
 
@@ -35,7 +37,9 @@ static float filter(int radius, float x) {
     return x < 2.0f ? (((x - 5.0f) * x + 8.0f) * x - 4.0f) * -0.5f : 0.0f;
 }
 
-static int most_taps(axis a) { return a.radius ? 2 * ((a.radius * (a.in > a.out ? a.in : a.out) + a.out - 1) / a.out) + 1 : 1; }
+static int most_taps(axis a) {
+    return a.radius ? 2 * ((a.radius * (a.in > a.out ? a.in : a.out) + a.out - 1) / a.out) + 1 : 1;
+}
 
 /* Inputs [*first, *first + return) make output i; their weights, in units of 2^-22, add up to about one. */
 static int taps(axis a, int i, int *first, int32_t *weights) {
@@ -50,7 +54,8 @@ static int taps(axis a, int i, int *first, int32_t *weights) {
     const int begin = low > 0 ? (int)(low / unit) : 0, end = high < a.in ? (int)high : a.in;
     const float width = (float)(2 * (a.in > a.out ? a.in : a.out));
     float total = 0.0f;
-    for (int x = begin; x < end; x++) total += filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width);
+    for (int x = begin; x < end; x++)
+        total += filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width);
     for (int x = begin; x < end; x++) {
         float w = filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width) / total *
                   (float)(1 << PRECISION_BITS);
@@ -76,11 +81,11 @@ typedef struct {
     axis h, v;
     int size, channels, left, top; /* the crop's corner, in the scaled photograph */
     size_t row_bytes, ring, h_taps;
-    span *spans;                   /* [size]: columns that a pixel is made of, */
-    int32_t *h_weights;            /* [size][h_taps]: their weights */
-    int32_t *v_weights;            /* [ring]: those of the rows of one row */
-    uint8_t *rows;                 /* [ring][row_bytes]: rows resampled horizontally, row r at r % ring */
-    uint8_t *line;                 /* one row of the photograph, in the model's channels */
+    span *spans;        /* [size]: columns that a pixel is made of, */
+    int32_t *h_weights; /* [size][h_taps]: their weights */
+    int32_t *v_weights; /* [ring]: those of the rows of one row */
+    uint8_t *rows;      /* [ring][row_bytes]: rows resampled horizontally, row r at r % ring */
+    uint8_t *line;      /* one row of the photograph, in the model's channels */
 } resampling;
 
 /* False: a line, enlarged; sums of coordinates would leave 32 bits. */
@@ -138,7 +143,8 @@ ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) 
         for (int row = done < first ? first : done + 1; row < first + count; done = row++) resample_row(&r, p, row);
         for (size_t i = 0; i < r.row_bytes; i++) {
             int32_t sum = 1 << (PRECISION_BITS - 1);
-            for (int k = 0; k < count; k++) sum += r.v_weights[k] * r.rows[(size_t)(first + k) % r.ring * r.row_bytes + i];
+            for (int k = 0; k < count; k++)
+                sum += r.v_weights[k] * r.rows[(size_t)(first + k) % r.ring * r.row_bytes + i];
             picture[(size_t)y * r.row_bytes + i] = clip8(sum);
         }
     }

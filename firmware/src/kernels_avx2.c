@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* x86-64 with AVX2: vpmaddubsw multiplies codes 0..2 and activations and adds pairs, in 16 bits. 64 of those sums still fit
- * (64 * 2 * 2 * 128 = 32768, on the negative side only), so 16 blocks go by before they are widened. */
+/* x86-64 with AVX2: vpmaddubsw multiplies codes 0..2 and activations and adds pairs, in 16 bits. 64 of those sums still
+ * fit (64 * 2 * 2 * 128 = 32768, on the negative side only), so 16 blocks go by before they are widened. */
 #include "kernels.h"
 
 #ifdef FTV_HAVE_X86

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 64-bit Arm without dot products: products of bytes are added in 16 bits. Code times activation is at most 2 * 128, so 127
- * of them fit: 31 blocks of 4 go by before they are widened. */
+/* 64-bit Arm without dot products: products of bytes are added in 16 bits. Code times activation is at most 2 * 128, so
+ * 127 of them fit: 31 blocks of 4 go by before they are widened. */
 #include "kernels.h"
 
 #ifdef FTV_HAVE_NEON

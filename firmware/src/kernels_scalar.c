@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations for cores without vectors: the same bits as `ref`, fewer instructions.
  *
- * The sums of `ref` are chains, each waiting for its last step, every operand loaded for one use. Here several of them run
- * side by side in registers, each in its own order: two queries by four keys, two queries by four columns. */
+ * The sums of `ref` are chains, each waiting for its last step, every operand loaded for one use. Here several of them
+ * run side by side in registers, each in its own order: two queries by four keys, two queries by four columns. */
 #include "kernels.h"
 #include "math32.h"
 
@@ -96,9 +96,9 @@ void ftv_attention_f32_scalar(float *out, const float *q, const float *k, const 
     if (i < last) ftv_attention_f32_ref(out, q, k, v, stride, tokens, head_dim, scale, i, last, scratch);
 }
 
-/* a / b in products and sums: the reciprocal by Newton's steps from a linear guess of its bits, then the quotient and one
- * correction by its exact remainder (Markstein). Correctly rounded, so the same bits as the division, for 2^-40 < |a| < 2^40
- * and b from 1 to 2^40; below that erf is too small to be seen beside 1. */
+/* a / b in products and sums: the reciprocal by Newton's steps from a linear guess of its bits, then the quotient and
+ * one correction by its exact remainder (Markstein). Correctly rounded, so the same bits as the division, for 2^-40 <
+ * |a| < 2^40 and b from 1 to 2^40; below that erf is too small to be seen beside 1. */
 static inline float quotient(float a, float b) {
     float r = ftv_bits_float(0x7ef311c7u - ftv_float_bits(b));
     for (int i = 0; i < 3; i++) r = fmaf(r, fmaf(-b, r, 1.0f), r);

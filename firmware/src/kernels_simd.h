@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations of a kernel set over vectors of LANES elements, a header per operation: included once per instruction set.
- * Every function here is static and begins with simd_; the file that includes this defines before
+/* The operations of a kernel set over vectors of LANES elements, a header per operation: included once per instruction
+ * set. Every function here is static and begins with simd_; the file that includes this defines before
  *
  *   LANES                    vector width (divides FTV_LANES)
  *   TOKENS, VECTORS          tile of matmul: tokens x vectors of rows, in registers
@@ -17,8 +17,9 @@
  *                            the other)
  *   CODE_WORDS               optional: words that expand_tile makes of each word of a tile, once for all tokens, before
  *                            `accumulate` sees it (1: there is no expand_tile)
- *   CHAINS                   optional, where fused products are dear: a header with simd_sums_squares, simd_gelu, simd_exp,
- *                            simd_scores, simd_weighted, and simd_chains_fit, which says whether the last two may be used
+ *   CHAINS                   optional, where fused products are dear: a header with simd_sums_squares, simd_gelu,
+ *                            simd_exp, simd_scores, simd_weighted, and simd_chains_fit, which says whether the last two
+ *                            may be used
  *
  * and afterwards the set: const ftv_kernels ftv_kernels_NAME = {.name, .supported, FTV_SIMD_OPERATIONS, .peak}.
  *

@@ -63,7 +63,8 @@ INLINE void simd_scores(const int vectors, const int keys, float *s, const float
         for (int v = 0; v < vectors; v++) vf_store(s + j * QUERIES + v * LANES, acc[j][v]);
 }
 
-/* out[i][d] = sum_j p[j][i] v[j][d] / sum_i for PV_QUERIES queries, of which n are there, and PV_VECTORS vectors of columns */
+/* out[i][d] = sum_j p[j][i] v[j][d] / sum_i for PV_QUERIES queries, of which n are there, and PV_VECTORS vectors of
+ * columns */
 INLINE void simd_weighted(const int vectors, float *out, const float *p, const float *v, size_t stride, int tokens,
                           const float *norm, int n) {
     vf acc[PV_QUERIES][PV_VECTORS];
@@ -94,11 +95,33 @@ INLINE void simd_all_scores(const int vectors, float *s, const float *q, const f
 #define REST(n)                                                                                                        \
     case n: simd_scores(vectors, n, s, q, k, stride, head_dim); break;
         REST(1)
-        REST(2) REST(3) REST(4) REST(5)
+        REST(2)
+        REST(3)
+        REST(4) REST(5)
 #if KEYS > 6
             REST(6) REST(7)
 #endif
 #undef REST
+    }
+}
+
+/* out[i] = sum_j p[j][i] v[j] * norm[i] over all columns, for queries [0, n) */
+INLINE void simd_all_weighted(int n, float *out, const float *p, const float *v, size_t stride, int tokens, int head_dim,
+                              const float *norm) {
+    for (int a = 0; a < n; a += PV_QUERIES) {
+        float *const row = out + (size_t)a * stride;
+        int d = 0;
+        for (; d + PV_VECTORS * LANES <= head_dim; d += PV_VECTORS * LANES)
+            simd_weighted(PV_VECTORS, row + d, p + a, v + d, stride, tokens, norm + a, n - a);
+        for (; d + LANES <= head_dim; d += LANES)
+            simd_weighted(1, row + d, p + a, v + d, stride, tokens, norm + a, n - a);
+        for (; d < head_dim; d++)
+            for (int b = a; b < n && b < a + PV_QUERIES; b++) {
+                float total = 0.0f;
+                for (int j = 0; j < tokens; j++)
+                    total = fmaf(p[j * QUERIES + b], v[(size_t)j * stride + (size_t)d], total);
+                out[(size_t)b * stride + (size_t)d] = total * norm[b];
+            }
     }
 }
 
@@ -127,20 +150,6 @@ static void simd_attention_f32(float *out, const float *q, const float *k, const
             simd_exp_below_max(1, s, tokens, sum);
         }
         vf_store(norm, one / sum[0]), vf_store(norm + LANES, one / sum[1]);
-        for (int a = 0; a < n; a += PV_QUERIES) {
-            float *const row = out + (size_t)(i + a) * stride;
-            int d = 0;
-            for (; d + PV_VECTORS * LANES <= head_dim; d += PV_VECTORS * LANES)
-                simd_weighted(PV_VECTORS, row + d, s + a, v + d, stride, tokens, norm + a, n - a);
-            for (; d + LANES <= head_dim; d += LANES)
-                simd_weighted(1, row + d, s + a, v + d, stride, tokens, norm + a, n - a);
-            for (; d < head_dim; d++)
-                for (int b = a; b < n && b < a + PV_QUERIES; b++) {
-                    float total = 0.0f;
-                    for (int j = 0; j < tokens; j++)
-                        total = fmaf(s[j * QUERIES + b], v[(size_t)j * stride + (size_t)d], total);
-                    out[(size_t)(i + b) * stride + (size_t)d] = total * norm[b];
-                }
-        }
+        simd_all_weighted(n, out + (size_t)i * stride, s, v, stride, tokens, head_dim, norm);
     }
 }

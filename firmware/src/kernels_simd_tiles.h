@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ternary weights and int8 activations, laid out for products.
- * A tile of ROWS rows is transposed to [block][vector][lane] words of 16 codes, still 2 bits each; the activations' bytes are
- * put in the order in which (word >> 2 s) & 0x03030303 takes the codes out: code 4 j + s of a block is byte j for shift s. A part of kernels_simd.h. */
+ * A tile of ROWS rows is transposed to [block][vector][lane] words of 16 codes, still 2 bits each; the activations'
+ * bytes are put in the order in which (word >> 2 s) & 0x03030303 takes the codes out: code 4 j + s of a block is byte j
+ * for shift s. A part of kernels_simd.h. */
 INLINE size_t simd_blocks(int cols) { return ((size_t)cols + BLOCK - 1) / BLOCK; }
 
 /* A row of base3 as words of 2-bit codes */
@@ -57,8 +58,8 @@ static void simd_pack_tile(uint32_t *tile, uint32_t *words, const ftv_matrix *w,
     }
 }
 
-/* Activations in the order of the codes, and minus their sum: codes are 0..2, one more than what they mean. Four rows at a
- * time, whose sums are added up together. */
+/* Activations in the order of the codes, and minus their sum: codes are 0..2, one more than what they mean. Four rows
+ * at a time, whose sums are added up together. */
 static void simd_pack_tokens(int8_t *packed, int32_t *minus_sum, const int8_t *x, size_t x_stride, int cols,
                              int tokens) {
     const int whole = cols / BLOCK, rest = cols % BLOCK;

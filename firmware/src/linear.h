@@ -7,8 +7,8 @@
 
 #include "kernels.h"
 
-/* int8 codes q [rows][cols] and scale [rows] of x [rows] `stride` apart: of RMSNorm(x) * norm, or with norm NULL of x itself.
- * The normalised rows overwrite `own`, which is x or as many rows elsewhere. */
+/* int8 codes q [rows][cols] and scale [rows] of x [rows] `stride` apart: of RMSNorm(x) * norm, or with norm NULL of x
+ * itself. The normalised rows overwrite `own`, which is x or as many rows elsewhere. */
 static inline void ftv_quantize_rows(const ftv_kernels *k, int8_t *q, float *scale, const float *x, float *own,
                                      size_t stride, const float *norm, int rows, int cols) {
     if (!norm) {

@@ -3,8 +3,8 @@
  *
  * Products and sums are rounded separately except where the source says fmaf. Sums over an axis run in FTV_LANES
  * virtual lanes (element i belongs to lane i % FTV_LANES), folded in halves at the end: a vector unit of any width that
- * divides FTV_LANES can do the same. Nothing here calls libm but sqrtf and fmaf, which IEEE 754 defines exactly (not every C
- * library does: FTV_OWN_FMAF). */
+ * divides FTV_LANES can do the same. Nothing here calls libm but sqrtf and fmaf, which IEEE 754 defines exactly (not
+ * every C library does: FTV_OWN_FMAF). */
 #ifndef FTV_MATH32_H
 #define FTV_MATH32_H
 
@@ -24,9 +24,10 @@
 #endif
 
 #ifdef FTV_OWN_FMAF
-/* a * b + c rounded once, where the machine has no such instruction and libc's rounds twice in the subnormal range. The product
- * is exact in binary64, the sum almost: rounding it again to binary32 errs only where it lies half-way between two of those,
- * or below the normal ones. There the last bit says that something was lost (rounding to odd), and the second rounding is right. */
+/* a * b + c rounded once, where the machine has no such instruction and libc's rounds twice in the subnormal range. The
+ * product is exact in binary64, the sum almost: rounding it again to binary32 errs only where it lies half-way between
+ * two of those, or below the normal ones. There the last bit says that something was lost (rounding to odd), and the
+ * second rounding is right. */
 static inline float ftv_fma(float a, float b, float c) {
     const double p = (double)a * (double)b, s = p + (double)c;
     uint64_t bits;
@@ -88,8 +89,8 @@ static inline float ftv_inverse_deviation(float variance, float eps) {
     return 1.0f / sqrtf(variance + eps) + (variance - variance);
 }
 
-/* Scale of the int8 codes of values of which the largest is `top`, and what to multiply them with. Infinity and NaN give NaN,
- * so that all that is computed from them is NaN, too: visible, as in PyTorch. */
+/* Scale of the int8 codes of values of which the largest is `top`, and what to multiply them with. Infinity and NaN
+ * give NaN, so that all that is computed from them is NaN, too: visible, as in PyTorch. */
 static inline float ftv_int8_scale(float top, float *factor) {
     const float m = ftv_larger(top, FTV_INT8_SMALLEST_RANGE), not_finite = m - m;
     *factor = FTV_INT8_MOST / m + not_finite;

@@ -94,8 +94,8 @@ static const uint8_t *read_tensor(reader *r, const char *name, uint32_t type, si
     }
     for (int i = 0; i < 4; i++)
         if (t.shape[i] != shape[i]) {
-            FAIL(r, FTV_ERR_FORMAT, "tensor %s: dimension %d is %llu, expected %llu", name, i, (unsigned long long)t.shape[i],
-                 (unsigned long long)shape[i]);
+            FAIL(r, FTV_ERR_FORMAT, "tensor %s: dimension %d is %llu, expected %llu", name, i,
+                 (unsigned long long)t.shape[i], (unsigned long long)shape[i]);
             return NULL;
         }
     r->tensors++;
@@ -227,7 +227,8 @@ static void read_hyperparameters(reader *r) {
 }
 
 static void read_preprocessing(reader *r) {
-    static const char *const crops[] = {"center", "squash", NULL}, *const filters[] = {"nearest", "bilinear", "bicubic", NULL};
+    static const char *const crops[] = {"center", "squash", NULL}, *const filters[] = {"nearest", "bilinear", "bicubic",
+                                                                                       NULL};
     static const ftv_interpolation numbers[] = {FTV_NEAREST, FTV_BILINEAR, FTV_BICUBIC};
     ftv_model *m = r->m;
     read_floats(r, "ftervit.preprocess.mean", m->mean, m->channels, -1e3f, 1e3f);
@@ -246,7 +247,8 @@ static void read_class_names(reader *r) {
         r->m->class_names = v.value;
 }
 
-/* A tensor that nobody reads is one with a damaged name, or of an engine yet to come: the answers would be wrong without it. */
+/* A tensor that nobody reads is one with a damaged name, or of an engine yet to come: the answers would be wrong
+ * without it. */
 static void verify_tensors(reader *r) {
     const uint64_t known = r->tensors + ftv_gguf_count(&r->g, "golden.");
     if (!r->status && known != r->g.tensors)
@@ -312,7 +314,8 @@ const char *ftv_class_name(const ftv_model *m, int index, size_t *length) {
 
 uint64_t ftv_ternary_macs(const ftv_model *m) {
     uint64_t d = (uint64_t)m->embed_dim, t = (uint64_t)m->tokens, patches = t - (uint64_t)m->prefix_tokens;
-    uint64_t block = t * d * (4 * d + 2 * (uint64_t)m->mlp_dim), area = (uint64_t)m->patch_size * (uint64_t)m->patch_size;
+    uint64_t block = t * d * (4 * d + 2 * (uint64_t)m->mlp_dim),
+             area = (uint64_t)m->patch_size * (uint64_t)m->patch_size;
     return patches * (uint64_t)m->channels * area * d + (uint64_t)m->depth * block +
            (m->distilled ? 2u : 1u) * d * (uint64_t)m->classes;
 }
@@ -320,7 +323,8 @@ uint64_t ftv_ternary_macs(const ftv_model *m) {
 const char *ftv_version(void) { return FTV_VERSION_TEXT; }
 
 const char *ftv_status_text(ftv_status s) {
-    static const char *const text[] = {"ok", "bad argument", "bad format", "unsupported", "checksum mismatch", "arena too small"};
+    static const char *const text[] = {"ok",          "bad argument",      "bad format",
+                                       "unsupported", "checksum mismatch", "arena too small"};
     return (unsigned)s < sizeof text / sizeof *text ? text[s] : "unknown status";
 }
 

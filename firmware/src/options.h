@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a caller may choose, read in one place: ftv_options and the environment (options.c), the build's macros (here). */
+/* What a caller may choose, read in one place: ftv_options and the environment (options.c), the build's macros (here).
+ */
 #ifndef FTV_OPTIONS_H
 #define FTV_OPTIONS_H
 
@@ -9,8 +10,8 @@
  *
  * FTV_TABLE_WORD   integer of the table kernels: uint64_t, or uint32_t where pointers are short
  * FTV_HAVE_PIE     the ESP32-S3's vector kernels are linked: esp32s3/kernels_pie.c, pie_gemm.S
- * FTV_OWN_FMAF     fmaf of our own, for a C library whose fmaf rounds twice: WebAssembly's, and newlib's on a chip without a
- *                  floating-point unit
+ * FTV_OWN_FMAF     fmaf of our own, for a C library whose fmaf rounds twice: WebAssembly's, and newlib's on a chip
+ *                  without a floating-point unit
  *
  * The other kernel sets are built when the compiler's target has them. */
 #ifndef FTV_TABLE_WORD
@@ -43,7 +44,8 @@
 
 struct ftv_kernels;
 
-/* The kernels' name that counts: the one given, or that of the environment variable FTERVIT_KERNELS, or NULL (the fastest). */
+/* The kernels' name that counts: the one given, or that of the environment variable FTERVIT_KERNELS, or NULL (the
+ * fastest). */
 const char *ftv_wanted_kernels(const char *given);
 
 /* `given` (NULL: all defaults) into *out, and the kernel set that runs; `why` as for ftv_plan. */

@@ -32,7 +32,8 @@ static void *place_hot(layout *l, uint64_t bytes) {
 /* Lays out every buffer, the hottest first; `arena` NULL: only counts. */
 static uint64_t lay_out(ftv_session *s, uint8_t *arena) {
     const ftv_model *m = s->model;
-    const uint64_t t = (uint64_t)m->tokens, d = (uint64_t)m->embed_dim, h = (uint64_t)m->mlp_dim, classes = (uint64_t)m->classes,
+    const uint64_t t = (uint64_t)m->tokens, d = (uint64_t)m->embed_dim, h = (uint64_t)m->mlp_dim,
+                   classes = (uint64_t)m->classes,
                    image = (uint64_t)m->channels * (uint64_t)m->image_size * (uint64_t)m->image_size,
                    c = (uint64_t)ftv_chunk_tokens(s), n = (uint64_t)ftv_workers(&s->options);
     const int max_rows = ftv_larger_int(ftv_larger_int(3 * m->embed_dim, m->mlp_dim), m->classes),
@@ -44,8 +45,8 @@ static uint64_t lay_out(ftv_session *s, uint8_t *arena) {
     }
     l.fast_bytes -= l.fast_bytes < FTV_ALIGN ? l.fast_bytes : FTV_ALIGN; /* room to align the caller's pointer */
 
-    s->scratch_bytes = s->kernels->scratch_bytes(m->packing, max_rows, max_cols, ftv_larger_int((int)c, FTV_PATCHES), m->tokens,
-                                                 m->embed_dim / m->heads);
+    s->scratch_bytes = s->kernels->scratch_bytes(m->packing, max_rows, max_cols, ftv_larger_int((int)c, FTV_PATCHES),
+                                                 m->tokens, m->embed_dim / m->heads);
     s->scratch_bytes = (s->scratch_bytes + FTV_ALIGN - 1) / FTV_ALIGN * FTV_ALIGN;
     s->hidden_stride = (size_t)larger64(h, d);
     s->codes_bytes = (size_t)((c * larger64(h, d) + FTV_ALIGN - 1) / FTV_ALIGN * FTV_ALIGN);
@@ -59,7 +60,8 @@ static uint64_t lay_out(ftv_session *s, uint8_t *arena) {
     s->attention = place_hot(&l, s->options.attention == FTV_ATTENTION_INT8 ? int8_attention : 0);
     uint64_t qkv = t * 3 * d * 4, hidden = n * c * s->hidden_stride * 4;
     s->image_bytes = (size_t)((image + FTV_ALIGN - 1) / FTV_ALIGN * FTV_ALIGN);
-    s->work = place(l.arena, &l.at, larger64(larger64(qkv, hidden), larger64(s->image_bytes + n * ftv_patch_scratch(m), 4 * classes)));
+    s->work = place(l.arena, &l.at,
+                    larger64(larger64(qkv, hidden), larger64(s->image_bytes + n * ftv_patch_scratch(m), 4 * classes)));
     return l.at;
 }
 
@@ -113,8 +115,8 @@ ftv_status ftv_start(ftv_session *s, const ftv_model *m, const ftv_options *o, v
     if (!status) status = count(s, SIZE_MAX, &need, s->error);
     if (status) return status;
     if (bytes < need) {
-        return ftv_fail(s->error, FTV_ERR_MEMORY, "the arena has %llu bytes, %llu are needed", (unsigned long long)bytes,
-                        (unsigned long long)need);
+        return ftv_fail(s->error, FTV_ERR_MEMORY, "the arena has %llu bytes, %llu are needed",
+                        (unsigned long long)bytes, (unsigned long long)need);
     }
     s->arena = (uint8_t *)arena + (FTV_ALIGN - (uintptr_t)arena % FTV_ALIGN) % FTV_ALIGN;
     s->arena_bytes = need - FTV_ALIGN;

@@ -10,8 +10,8 @@
 #define UNROLL _Pragma("GCC unroll 24")
 #endif
 
-/* One shift of a block: the codes at bits [n, n + 2) of every byte, ADDed times their activations to the sums of all tokens.
- * Names what `accumulate` has: tile, x, stride, tokens; needs CODES. */
+/* One shift of a block: the codes at bits [n, n + 2) of every byte, ADDed times their activations to the sums of all
+ * tokens. Names what `accumulate` has: tile, x, stride, tokens; needs CODES. */
 #define STEP(n, sums, ADD)                                                                                             \
     do {                                                                                                               \
         vi code[VECTORS];                                                                                              \

@@ -90,7 +90,8 @@ static inline void vi_sums(int32_t out[4], const vi v[4]) {
     _mm_storeu_si128((__m128i *)(void *)out, _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1)));
 }
 
-/* The codes at bits [n, n + 2) of every byte; written out, or compilers keep the words in registers that the sums need. */
+/* The codes at bits [n, n + 2) of every byte; written out, or compilers keep the words in registers that the sums need.
+ */
 typedef int32_t memory __attribute__((vector_size(32), aligned(4), may_alias));
 #define CODES(to, p, n)                                                                                                \
     do {                                                                                                               \

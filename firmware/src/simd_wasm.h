@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Vectors of four elements in WebAssembly: what both of its kernel sets share but the fused product.
  *
- * Ternary products: i32x4.dot_i16x8_s adds two products of 16 bits. An activation needs 8 of its 16 bits; the other factor takes
- * the codes of two rows, code_a + 2^14 code_b, so that one instruction makes 16 products. While the first row's sum stays below
- * 2^13 (63 products of at most 128), both come apart again. */
+ * Ternary products: i32x4.dot_i16x8_s adds two products of 16 bits. An activation needs 8 of its 16 bits; the other
+ * factor takes the codes of two rows, code_a + 2^14 code_b, so that one instruction makes 16 products. While the first
+ * row's sum stays below 2^13 (63 products of at most 128), both come apart again. */
 #ifndef FTV_SIMD_WASM_H
 #define FTV_SIMD_WASM_H
 
@@ -70,8 +70,8 @@ static inline void vi_transpose(vi row[4]) {
     row[3] = (vi)wasm_i64x2_shuffle(c, d, 1, 3);
 }
 
-/* `blocks` times 16 activations, widened, in pairs of those whose codes lie 16 bits apart, each pair TOKENS words from the next.
- * Codes are signed here: the sum is not needed. */
+/* `blocks` times 16 activations, widened, in pairs of those whose codes lie 16 bits apart, each pair TOKENS words from
+ * the next. Codes are signed here: the sum is not needed. */
 static inline vi pack_blocks(int8_t *out, const int8_t *in, int blocks, vi sum) {
     for (; blocks; blocks--, in += 16, out += PACKED_BLOCK) {
         const v128_t x = wasm_v128_load(in),
@@ -90,7 +90,8 @@ static inline void vi_sums(int32_t out[4], const vi v[4]) {
     for (int i = 0; i < 4; i++) out[i] = v[i][0] + v[i][1] + v[i][2] + v[i][3];
 }
 
-/* out[block][step][pair][lane]: in each half of a word (code_a - 1) + 2^14 (code_b - 1), a and b rows of the pair's two vectors */
+/* out[block][step][pair][lane]: in each half of a word (code_a - 1) + 2^14 (code_b - 1), a and b rows of the pair's two
+ * vectors */
 static inline void expand_tile(uint32_t *out, const uint32_t *tile, int blocks) {
     const vi mask = vi_set(0x00030003);
     const v128_t ones = wasm_i16x8_splat(1 + (1 << SHIFT));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cost of a ternary linear layer per multiply-accumulate, for DeiT's shapes and both packings, with the fastest kernels:
- *   product   int8 codes in, int32 sums out: table build included
+/* Cost of a ternary linear layer per multiply-accumulate, for DeiT's shapes and both packings, with the fastest
+ * kernels: product   int8 codes in, int32 sums out: table build included
  *   + scale   and (float)sum * scale + bias
  *   + quant   and RMSNorm with quantisation to int8 before it: all of the layer
  * In the emulator also without the instructions inside software floating point, which the ESP32-S3 does in hardware. */

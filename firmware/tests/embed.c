@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* embed MODEL.gguf PICTURE.ppm : what a program of somebody else's needs to classify one picture (README.md, tests/install.sh). */
+/* embed MODEL.gguf PICTURE.ppm : what a program of somebody else's needs to classify one picture (README.md,
+ * tests/install.sh). */
 #include <ftervit.h>
 #include <stdio.h>
 #include <stdlib.h>

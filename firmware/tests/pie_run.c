@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An interpreter for the assembly of the ESP32-S3's vector kernels.
  *
- * There is no assembler for these instructions here, and a second version of the kernels in C would drift from the first one.
- * So the test executes the very text that ESP-IDF assembles (after the C preprocessor), one statement at a time: every vector
- * instruction through its model in pie_model.h, the integer and floating-point ones here. It stops with the line at fault on
+ * There is no assembler for these instructions here, and a second version of the kernels in C would drift from the
+ * first one. So the test executes the very text that ESP-IDF assembles (after the C preprocessor), one statement at a
+ * time: every vector instruction through its model in pie_model.h, the integer and floating-point ones here. It stops
+ * with the line at fault on
  *   - a mnemonic, an operand or an immediate that the instruction does not have,
- *   - an address outside the memory given (a vector load may touch any aligned block that holds a byte of it, as nothing less
- *     can fault; the other bytes read as rubbish), a write to what is only read, a misaligned vector or word address,
+ *   - an address outside the memory given (a vector load may touch any aligned block that holds a byte of it, as
+ * nothing less can fault; the other bytes read as rubbish), a write to what is only read, a misaligned vector or word
+ * address,
  *   - a register read before anything was written to it, a0 or a1 changed at the return, a frame overrun,
- *   - a result used before it is ready (distances of the manual's table 1.7-2; an accumulator two instructions after the last
- *     product; a loaded or RUR word one; for the FPU no numbers are published: three),
+ *   - a result used before it is ready (distances of the manual's table 1.7-2; an accumulator two instructions after
+ * the last product; a loaded or RUR word one; for the FPU no numbers are published: three),
  *   - an accumulator that saturates.
  * And it counts what it executed, by part. */
 #include "pie_run.h"
@@ -39,20 +41,13 @@ typedef struct {
 } spec;
 
 enum { FPU = 3 };
-#define USE(k)                                                                                                                   \
-    { k, 1, 0, 0, 0, 0 }
-#define DEF(k, stage)                                                                                                            \
-    { k, 0, stage, 0, 0, 0 }
-#define MOVES                                                                                                                    \
-    { 'a', 1, 1, 0, 0, 0 } /* an address register that the access moves on */
-#define BOTH                                                                                                                     \
-    { 'q', 1, 1, 0, 0, 0 }
-#define IMM(low, high, step)                                                                                                     \
-    { 'i', 0, 0, low, high, step }
-#define LABEL                                                                                                                    \
-    { 'L', 0, 0, 0, 0, 0 }
-#define NONE                                                                                                                     \
-    { 0, 0, 0, 0, 0, 0 }
+#define USE(k) {k, 1, 0, 0, 0, 0}
+#define DEF(k, stage) {k, 0, stage, 0, 0, 0}
+#define MOVES {'a', 1, 1, 0, 0, 0} /* an address register that the access moves on */
+#define BOTH {'q', 1, 1, 0, 0, 0}
+#define IMM(low, high, step) {'i', 0, 0, low, high, step}
+#define LABEL {'L', 0, 0, 0, 0, 0}
+#define NONE {0, 0, 0, 0, 0, 0}
 
 /* clang-format off */
 #define INSTRUCTIONS(X)                                                                                                          \
@@ -126,8 +121,7 @@ enum { FPU = 3 };
 
 #define NUMBER(code, ...) code,
 typedef enum { INSTRUCTIONS(NUMBER) CODES } code;
-#define LIST(...)                                                                                                                \
-    { __VA_ARGS__ }
+#define LIST(...) {__VA_ARGS__}
 #define ROW(code, mnemonic, operands, ...) {.name = mnemonic, .operand = LIST operands, __VA_ARGS__},
 static const spec specs[CODES] = {INSTRUCTIONS(ROW)};
 
@@ -291,7 +285,8 @@ static struct {
 static uint64_t seed = 99;
 
 static bool fail(const char *what, long v) {
-    if (!*pie_error) snprintf(pie_error, sizeof pie_error, "line %d, %s: %s (%ld)", cpu.s->line, specs[cpu.s->op].name, what, v);
+    if (!*pie_error)
+        snprintf(pie_error, sizeof pie_error, "line %d, %s: %s (%ld)", cpu.s->line, specs[cpu.s->op].name, what, v);
     return false;
 }
 
@@ -304,7 +299,8 @@ static uint8_t *at(uint32_t address, uint32_t bytes, uint32_t align, uint8_t rig
         some = some || rights[i + b];
         all = all && (rights[i + b] & right);
     }
-    if (right == READ && bytes == 16 ? !some : !all) return fail("address outside the memory given", (long)address), NULL;
+    if (right == READ && bytes == 16 ? !some : !all)
+        return fail("address outside the memory given", (long)address), NULL;
     return memory + i;
 }
 
@@ -381,7 +377,9 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
             if (!store(a[o[1]], &v->q[o[0]], 16, 16)) return false;
             a[o[1]] += 16;
             return pie_vsubs_s8(v, o[2], o[3], o[4]), true;
-        case VSMULAS: pie_vsmulas_s8_qacc(v, o[0], o[1], o[2]); return !v->saturated || fail("an accumulator saturates", 0);
+        case VSMULAS:
+            pie_vsmulas_s8_qacc(v, o[0], o[1], o[2]);
+            return !v->saturated || fail("an accumulator saturates", 0);
         case VSMULAS_LD:
             pie_vsmulas_s8_qacc(v, o[2], o[3], o[4]);
             if (v->saturated) return fail("an accumulator saturates", 0);
@@ -477,8 +475,10 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
 bool pie_call(const char *name, int words, const uint32_t *word) {
     *pie_error = 0;
     int next = find_label(name);
-    if (next < 0 || program[next].op != ENTRY) return snprintf(pie_error, sizeof pie_error, "no function %s", name), false;
-    for (size_t i = 0; i < sizeof cpu; i++) ((uint8_t *)&cpu)[i] = (uint8_t)check_random(&seed); /* whatever was there */
+    if (next < 0 || program[next].op != ENTRY)
+        return snprintf(pie_error, sizeof pie_error, "no function %s", name), false;
+    for (size_t i = 0; i < sizeof cpu; i++)
+        ((uint8_t *)&cpu)[i] = (uint8_t)check_random(&seed); /* whatever was there */
     memset(cpu.ready, 0, sizeof cpu.ready), memset(cpu.written, 0, sizeof cpu.written);
     for (int i = 0; i < 16; i++) cpu.vector.qacc[i] = pie_signed((uint32_t)cpu.vector.qacc[i] & 0xfffff, 20);
     cpu.vector.saturated = cpu.product[0] = cpu.product[1] = false;

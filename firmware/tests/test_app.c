@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_app [MODEL ...]: every command against the engine called directly, framed and typed; refusals, and what works after. */
+/* test_app [MODEL ...]: every command against the engine called directly, framed and typed; refusals, and what works
+ * after. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,8 @@ static void take(void *context, const void *bytes, size_t n) {
     for (size_t i = 0; i < n; i++) {
         ftv_frame f;
         const ftv_event e = ftv_receive(&m.receiver, b[i], &f);
-        CHECK(e != FTV_BAD_FRAME && e != FTV_BAD_LINE, "the board wrote what it could not read itself: %s", m.receiver.why);
+        CHECK(e != FTV_BAD_FRAME && e != FTV_BAD_LINE, "the board wrote what it could not read itself: %s",
+              m.receiver.why);
         if (e == FTV_LINE)
             append(m.text, &m.text_bytes, f.payload, f.bytes), append(m.text, &m.text_bytes, (const uint8_t *)"\n", 1);
         if (e != FTV_FRAME) continue;
@@ -100,7 +102,11 @@ static const ftv_board full = {.name = "test",
                                .capture = capture,
                                .show = show,
                                .trigger_pin = 39},
-                       bare = {.name = "bare", .write = take, .microseconds = clock_us, .allocate = allocate, .release = release};
+                       bare = {.name = "bare",
+                               .write = take,
+                               .microseconds = clock_us,
+                               .allocate = allocate,
+                               .release = release};
 
 static void reset(void) {
     memset(&m, 0, sizeof m);
@@ -118,9 +124,10 @@ static const char *request(ftv_frame_type type, const void *payload, size_t n) {
     static uint8_t wire[FTV_MAX_WIRE];
     quiet();
     sequence++;
-    ftv_app_receive(&app, wire, ftv_frame_encode(wire, sizeof wire, &(ftv_frame){1, (uint8_t)type, sequence, payload, n}));
-    CHECK(m.done + m.errors == 1 && m.sequence == sequence && !m.text_bytes, "one answer: %d done, %d errors; %s%s", m.done,
-          m.errors, m.text, m.records);
+    ftv_app_receive(&app, wire,
+                    ftv_frame_encode(wire, sizeof wire, &(ftv_frame){1, (uint8_t)type, sequence, payload, n}));
+    CHECK(m.done + m.errors == 1 && m.sequence == sequence && !m.text_bytes, "one answer: %d done, %d errors; %s%s",
+          m.done, m.errors, m.text, m.records);
     return m.records;
 }
 static const char *command(const char *line) { return request(FTV_COMMAND, line, strlen(line)); }
@@ -156,8 +163,9 @@ static const char *send_data(uint32_t offset, const uint8_t *bytes, size_t n) {
 static void test_info(const ftv_model *model) {
     const char *r = command("info");
     CHECK(m.done == 1 && atoi(value(r, "classes")) == model->classes && atoi(value(r, "tokens")) == model->tokens &&
-              (size_t)atol(value(r, "model_bytes")) == model->bytes && !strncmp(value(r, "kernels"), ftv_kernels_text(0), 3) &&
-              !strncmp(value(r, "trigger_pin"), "39\n", 3) && !strncmp(value(r, "camera"), "yes\n", 4),
+              (size_t)atol(value(r, "model_bytes")) == model->bytes &&
+              !strncmp(value(r, "kernels"), ftv_kernels_text(0), 3) && !strncmp(value(r, "trigger_pin"), "39\n", 3) &&
+              !strncmp(value(r, "camera"), "yes\n", 4),
           "info: %s", r);
     size_t end = 0, n = 0; /* the parts tile the arena */
     for (const char *p = strstr(r, "part "); p; p = strstr(p + 1, "part ")) {
@@ -173,7 +181,8 @@ static void test_info(const ftv_model *model) {
     CHECK(strlen(r) < sizeof framed, "length of info");
     strcpy(framed, r);
     r = typed("  info  ");
-    CHECK(!strncmp(r, framed, strlen(framed)) && !strcmp(r + strlen(framed), "ok\n"), "the same records when typed: %s", r);
+    CHECK(!strncmp(r, framed, strlen(framed)) && !strcmp(r + strlen(framed), "ok\n"), "the same records when typed: %s",
+          r);
     CHECK(strstr(typed("help"), "help selftest"), "help");
 }
 
@@ -184,7 +193,9 @@ static void wrong_gelu(float *x, int n) {
 static void test_check_kernels(void) {
     const char *name;
     for (int i = 0; (name = ftv_kernels_text(i)); i++)
-        if (ftv_kernels_supported(name)) CHECK(!ftv_check_kernels(app.board, ftv_find_kernels(name)), "%s: %s", name, ftv_check_kernels(app.board, ftv_find_kernels(name)));
+        if (ftv_kernels_supported(name))
+            CHECK(!ftv_check_kernels(app.board, ftv_find_kernels(name)), "%s: %s", name,
+                  ftv_check_kernels(app.board, ftv_find_kernels(name)));
     ftv_kernels wrong = ftv_kernels_table;
     wrong.gelu = wrong_gelu;
     const char *found = ftv_check_kernels(app.board, &wrong);
@@ -226,11 +237,13 @@ static void test_damaged_golden(const void *file, size_t bytes) {
         CHECK(m.errors == 1 && strstr(r, "golden golden.logits wrong 1e+06 1e+06 1 ") && strstr(r, " 49742400\n") &&
                   strstr(r, "wrong 1\n") && strstr(r, "failed: 1 of "),
               "a damaged golden tensor: %s", r);
-        CHECK(!ftv_app_live(&app) && strstr(value(command("info"), "unsound"), "golden.logits"), "it goes on classifying: %s", m.records);
+        CHECK(!ftv_app_live(&app) && strstr(value(command("info"), "unsound"), "golden.logits"),
+              "it goes on classifying: %s", m.records);
         ftv_app_stop(&app);
         ftv_app_start(&app, &full, copy, bytes, NULL);
         const int shown = m.shown;
-        CHECK(!ftv_app_self_test(&app) && strstr(app.unsound, "golden.logits") && m.shown == shown + 1 && !ftv_app_live(&app),
+        CHECK(!ftv_app_self_test(&app) && strstr(app.unsound, "golden.logits") && m.shown == shown + 1 &&
+                  !ftv_app_live(&app),
               "the self-test at boot passes a damaged golden tensor: %s", app.unsound);
         ftv_app_stop(&app);
     }
@@ -259,14 +272,18 @@ static void test_pictures(const ftv_model *model) {
     ftv_session session;
     const size_t arena_bytes = ftv_arena_bytes(model, NULL);
     void *arena = malloc(arena_bytes);
-    CHECK(arena && model->classes <= 2048 && model->image_size <= 64 && !ftv_start(&session, model, NULL, arena, arena_bytes),
+    CHECK(arena && model->classes <= 2048 && model->image_size <= 64 &&
+              !ftv_start(&session, model, NULL, arena, arena_bytes),
           "start");
     refused("classify", "picture: 0 of 0");
     CHECK(strstr(send_data(0, picture, 10), "picture: none has been announced"), "data before image");
     static const char *const names[] = {"grey8", "rgb888", "rgb565le", "rgb565be", "pixels"};
     for (int format = 0; format < 5; format++) {
         const int w = format == 4 ? model->image_size : 50, h = format == 4 ? model->image_size : 31;
-        const size_t bytes = (size_t)(w * h) * (format == 4 ? (size_t)model->channels : format == 0 ? 1 : format == 1 ? 3 : 2);
+        const size_t bytes = (size_t)(w * h) * (format == 4   ? (size_t)model->channels
+                                                : format == 0 ? 1
+                                                : format == 1 ? 3
+                                                              : 2);
         for (size_t i = 0; i < bytes; i++) picture[i] = (uint8_t)check_random(&seed);
         snprintf(line, sizeof line, "image %d %d %s", w, h, names[format]);
         CHECK((size_t)atol(value(command(line), "expect")) == bytes, "%s", line);
@@ -277,7 +294,8 @@ static void test_pictures(const ftv_model *model) {
             const char *r = send_data((uint32_t)at, picture + at, n);
             CHECK((size_t)atol(value(r, "received")) == at + n, "%s", r);
             if (at == 700 && bytes > 1402)
-                CHECK(strstr(send_data(1401, picture, 1), "picture: a gap, the next offset is 1400"), "a gap: %s", m.records);
+                CHECK(strstr(send_data(1401, picture, 1), "picture: a gap, the next offset is 1400"), "a gap: %s",
+                      m.records);
             if (at == 700) CHECK(send_data(0, picture, 700) && m.done == 1, "a repeated chunk: %s", m.records);
             at += n;
         }
@@ -308,7 +326,8 @@ static void test_pictures(const ftv_model *model) {
     m.shown = 0;
     quiet();
     CHECK(ftv_app_live(&app) && m.shown == 1 && !m.frames && !m.text_bytes, "live: on the screen, nothing on the link");
-    CHECK(m.screen[0] == m.photo[4] && m.screen[1] == m.photo[5], "the middle 20 columns of the camera's picture, bit by bit");
+    CHECK(m.screen[0] == m.photo[4] && m.screen[1] == m.photo[5],
+          "the middle 20 columns of the camera's picture, bit by bit");
     CHECK(command("camera off") && m.done && !ftv_app_live(&app) && command("camera on") && ftv_app_live(&app),
           "camera off, camera on");
     m.no_camera = true;
@@ -347,9 +366,11 @@ static void test_refusals(const ftv_model *model) {
             CHECK(strstr(command(""), wrong[i][1]), "the empty command");
     static char huge[FTV_MAX_PAYLOAD];
     memset(huge, 'x', sizeof huge);
-    CHECK(strstr(request(FTV_COMMAND, huge, sizeof huge), "command: 4096 characters"), "a long command: %.80s", m.records);
+    CHECK(strstr(request(FTV_COMMAND, huge, sizeof huge), "command: 4096 characters"), "a long command: %.80s",
+          m.records);
     CHECK(strstr(request(FTV_COMMAND, "info\0", 5), "command: byte 00 at 4"), "a command with a zero: %s", m.records);
-    CHECK(strstr(request(FTV_COMMAND, "inf\xc3", 4), "command: byte c3 at 3"), "a command that is not ASCII: %s", m.records);
+    CHECK(strstr(request(FTV_COMMAND, "inf\xc3", 4), "command: byte c3 at 3"), "a command that is not ASCII: %s",
+          m.records);
     CHECK(strstr(request((ftv_frame_type)9, "x", 1), "command: a frame of type 9"), "another type: %s", m.records);
     CHECK(strstr(request(FTV_DATA, "abcd", 4), "picture: a data frame is"), "an empty data frame: %s", m.records);
     /* unreadable frames: one error of sequence 0 each, and the next one works */
@@ -370,8 +391,8 @@ static void test_refusals(const ftv_model *model) {
     size_t n = ftv_frame_encode(wire, sizeof wire, &(ftv_frame){3, FTV_COMMAND, 9, (const uint8_t *)"info", 4});
     quiet();
     ftv_app_receive(&app, wire, n);
-    CHECK(m.errors == 1 && m.sequence == 9 && strstr(m.records, "version: 3; this firmware speaks 1"), "another version: %s",
-          m.records);
+    CHECK(m.errors == 1 && m.sequence == 9 && strstr(m.records, "version: 3; this firmware speaks 1"),
+          "another version: %s", m.records);
     static uint8_t flood[3 * FTV_MAX_WIRE];
     memset(flood, 3, sizeof flood);
     flood[0] = 0, flood[1] = 2, flood[sizeof flood - 1] = 0;
@@ -413,12 +434,13 @@ static void test_bench(const ftv_model *model) {
         if (!strncmp(name, "fc1.", 4)) CHECK(macs == 197ull * 192 * 768, "%s: %llu", name, macs);
     }
     const unsigned long long t = (unsigned)model->tokens, d = (unsigned)model->embed_dim;
-    CHECK(rows == 2 + 4 * model->depth && sum == all && all == ftv_ternary_macs(model) + (unsigned)model->depth * 2 * t * t * d,
+    CHECK(rows == 2 + 4 * model->depth && sum == all &&
+              all == ftv_ternary_macs(model) + (unsigned)model->depth * 2 * t * t * d,
           "%d stages, %llu of %llu", rows, sum, all);
     const char *last = NULL;
     for (const char *p = r; (p = strstr(p, "progress ")); p++) last = p;
-    CHECK(last && sscanf(last, "progress %d %d", &done, &total) == 2 && done == total, "progress ends at its total: %.20s",
-          last ? last : "");
+    CHECK(last && sscanf(last, "progress %d %d", &done, &total) == 2 && done == total,
+          "progress ends at its total: %.20s", last ? last : "");
 }
 
 /* What follows `before` in the records, line by line. */
@@ -426,7 +448,8 @@ static void lines_with(const char *records, const char *before, char *out, size_
     size_t n = 0;
     for (const char *p = records; p && *p; p = strchr(p, '\n'), p += p != NULL) {
         const size_t length = strcspn(p, "\n");
-        if (!strncmp(p, before, strlen(before)) && n + length + 2 < room) memcpy(out + n, p, length), n += length, out[n++] = ';';
+        if (!strncmp(p, before, strlen(before)) && n + length + 2 < room)
+            memcpy(out + n, p, length), n += length, out[n++] = ';';
     }
     out[n] = 0;
 }
@@ -437,7 +460,10 @@ static void test_bits(const void *file, size_t bytes) {
     static char want[2][1 << 14], got[1 << 14];
     static const size_t fast_bytes[] = {0, 0, 0, 30, 4096, sizeof fast - 7, sizeof fast - 7};
     for (int way = 0; way < 7; way++) {
-        ftv_options o = {.kernels = way == 1 ? "ref" : way == 6 ? "table" : NULL, .workers = way == 2 || way == 5 ? 3 : 0};
+        ftv_options o = {.kernels = way == 1   ? "ref"
+                                    : way == 6 ? "table"
+                                               : NULL,
+                         .workers = way == 2 || way == 5 ? 3 : 0};
         ftv_board board = full;
         if (o.workers && (o.parallel_context = ftv_platform_pool_start(3))) o.parallel_for = ftv_platform_pool_run;
         board.fast_bytes = fast_bytes[way];
@@ -449,7 +475,8 @@ static void test_bits(const void *file, size_t bytes) {
             lines_with(r, what ? "stage " : "checksum ", got, sizeof got);
             char *second = what ? NULL : strchr(got, ';');
             if (second && *++second) { /* with more workers once more: the same */
-                CHECK(strlen(got) == 2 * strlen(second) && !memcmp(got, second, strlen(second)), "way %d: %s", way, got);
+                CHECK(strlen(got) == 2 * strlen(second) && !memcmp(got, second, strlen(second)), "way %d: %s", way,
+                      got);
                 *second = 0;
             }
             if (!way) strcpy(want[what], got);
@@ -467,10 +494,10 @@ static void test_bits(const void *file, size_t bytes) {
                   "way %d: part %s at %zu of %s, the last ended at %zu", way, name, offset, where, end[in_fast]);
             end[in_fast] = offset + n;
         }
-        CHECK(end[0] + 64 == (size_t)atol(value(r, "arena_bytes")), "way %d: the arena's parts end at %zu of %s", way, end[0],
-              value(r, "arena_bytes"));
-        CHECK(end[1] <= board.fast_bytes && (board.fast_bytes <= 64 || end[1] > 0), "way %d: the fast parts end at %zu of %zu",
-              way, end[1], board.fast_bytes);
+        CHECK(end[0] + 64 == (size_t)atol(value(r, "arena_bytes")), "way %d: the arena's parts end at %zu of %s", way,
+              end[0], value(r, "arena_bytes"));
+        CHECK(end[1] <= board.fast_bytes && (board.fast_bytes <= 64 || end[1] > 0),
+              "way %d: the fast parts end at %zu of %zu", way, end[1], board.fast_bytes);
         ftv_app_stop(&app);
         ftv_platform_pool_stop(o.parallel_context);
     }
@@ -509,8 +536,9 @@ static void test_without_model(const void *file, size_t bytes) {
 }
 
 int main(int argc, char **argv) {
-    static const char *const files[] = {"tests/models/deit.gguf", "tests/models/deit3.gguf", "tests/models/distilled.gguf",
-                                        "tests/models/odd.gguf", "tests/models/lean.gguf"};
+    static const char *const files[] = {"tests/models/deit.gguf", "tests/models/deit3.gguf",
+                                        "tests/models/distilled.gguf", "tests/models/odd.gguf",
+                                        "tests/models/lean.gguf"};
     const int count = argc > 1 ? argc - 1 : (int)(sizeof files / sizeof *files);
     for (int i = 0; i < count; i++) {
         const char *path = argc > 1 ? argv[1 + i] : files[i];

@@ -36,8 +36,8 @@ static uint8_t *find(uint8_t *d, size_t n, const char *text) {
 
 static void refused(uint8_t *d, size_t n, ftv_status want, const char *words, const char *what) {
     ftv_status s = open_copy(d, n);
-    CHECK(s == want && strstr(model.error, words), "%s: status %d (%s), expected %d (... %s ...)", what, s, model.error, want,
-          words);
+    CHECK(s == want && strstr(model.error, words), "%s: status %d (%s), expected %d (... %s ...)", what, s, model.error,
+          want, words);
 }
 
 /* One value that is not finite, anywhere in the picture: all logits are the same NaN, whatever computes them. */
@@ -56,15 +56,16 @@ static void test_not_finite(float picture[3 * 16 * 16]) {
         CHECK(arena && ftv_start(&s, &model, &o, arena, bytes) == FTV_OK && ftv_run_f32(&s, picture, logits) == FTV_OK,
               "%s: a picture with %g", kernels, (double)value);
         for (int c = 0; c < 5; c++)
-            CHECK(ftv_float_bits(logits[c]) == 0x7fc00000u, "%s: logit %g of a picture with %g", kernels, (double)logits[c],
-                  (double)value);
+            CHECK(ftv_float_bits(logits[c]) == 0x7fc00000u, "%s: logit %g of a picture with %g", kernels,
+                  (double)logits[c], (double)value);
         CHECK(ftv_top_k(logits, 5, 1, &(ftv_class){0}) == FTV_ERR_ARGUMENT, "the best of NaN");
         picture[i * 97 % (3 * 256)] = was;
         free(arena);
     }
 }
 
-/* A pool's threads stay behind when the process forks: the child goes on with threads of its own, or just stops the pool. */
+/* A pool's threads stay behind when the process forks: the child goes on with threads of its own, or just stops the
+ * pool. */
 enum { TASKS = 100 };
 static void mark(void *done, int index, int worker) { ((int *)done)[index] += worker >= 0; }
 static void test_fork(bool goes_on) {
@@ -98,8 +99,9 @@ static void put_header_checksum(uint8_t *d, size_t header) {
 
 /* Format version 2: a checksum over the metadata, so that no changed bit of the file goes unnoticed. */
 static void test_version_2(const uint8_t *file, size_t n, size_t header) {
-    static const char pair[] = "\x17\0\0\0\0\0\0\0ftervit.header_checksum\4\0\0\0....\x0b\0\0\0\0\0\0\0general.pad\x08\0\0\0\x1a\0\0\0\0\0\0\0"
-                               "so many letters as it must";
+    static const char pair[] =
+        "\x17\0\0\0\0\0\0\0ftervit.header_checksum\4\0\0\0....\x0b\0\0\0\0\0\0\0general.pad\x08\0\0\0\x1a\0\0\0\0\0\0\0"
+        "so many letters as it must";
     enum { MORE = sizeof pair - 1, AT = 24 }; /* behind the container's own header */
     _Static_assert(MORE % 32 == 0, "tensors stay aligned");
     uint8_t *d = malloc(n + MORE);
@@ -112,7 +114,8 @@ static void test_version_2(const uint8_t *file, size_t n, size_t header) {
     for (size_t i = 0; i < header + MORE; i++)
         for (int bit = 0; bit < 8; bit++) {
             d[i] ^= (uint8_t)(1 << bit);
-            CHECK(open_copy(d, n + MORE) != FTV_OK, "version 2: bit %d of byte %zu changed, and nobody noticed", bit, i);
+            CHECK(open_copy(d, n + MORE) != FTV_OK, "version 2: bit %d of byte %zu changed, and nobody noticed", bit,
+                  i);
             d[i] ^= (uint8_t)(1 << bit);
         }
     find(d, n, "class_names")[11 + 4 + 4 + 8 + 8] ^= 1; /* a letter */
@@ -244,14 +247,16 @@ int main(void) {
     }
     uint8_t *fast = malloc(need + 128);
     if (!fast) return 2;
-    for (size_t bytes = 0, last = need; bytes <= need; bytes += 777) { /* any part of the working memory may lie elsewhere */
+    for (size_t bytes = 0, last = need; bytes <= need;
+         bytes += 777) { /* any part of the working memory may lie elsewhere */
         memset(fast, 0xa5, need + 128);
         ftv_options o = {.fast = fast + 1, .fast_bytes = bytes};
         const size_t rest = ftv_arena_bytes(&model, &o);
         CHECK(rest <= last, "more fast memory, larger arena");
         last = rest;
         uint8_t *own = malloc(rest);
-        CHECK(own && ftv_start(&s, &model, &o, own, rest) == FTV_OK && ftv_run_u8(&s, pixels, b) == FTV_OK && !memcmp(a, b, sizeof a),
+        CHECK(own && ftv_start(&s, &model, &o, own, rest) == FTV_OK && ftv_run_u8(&s, pixels, b) == FTV_OK &&
+                  !memcmp(a, b, sizeof a),
               "%zu bytes of fast memory give other logits", bytes);
         bool inside = fast[0] == 0xa5;
         for (size_t i = 1 + bytes; i < need + 128; i++) inside = inside && fast[i] == 0xa5;
@@ -263,7 +268,8 @@ int main(void) {
     for (int c = 0; c < 3; c++)
         for (int i = 0; i < 256; i++) picture[c * 256 + i] = ((float)pixels[i * 3 + c] - model.mean[c]) / model.std[c];
     ftv_start(&s, &model, NULL, arena, need);
-    CHECK(ftv_run_f32(&s, picture, b) == FTV_OK && !memcmp(a, b, sizeof a), "8-bit and binary32 pictures give other logits");
+    CHECK(ftv_run_f32(&s, picture, b) == FTV_OK && !memcmp(a, b, sizeof a),
+          "8-bit and binary32 pictures give other logits");
     test_not_finite(picture);
     CHECK(sizeof model <= 21 << 10, "ftv_model has %zu bytes, more than ftervit.h says", sizeof model);
     ftv_start(&s, &model, NULL, arena, need);

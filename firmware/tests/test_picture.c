@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pictures: headers with remarks, depths, transparency, the way up; and thirty thousand damaged files, none of which may crash.
- * That the pixels are Pillow's is tested in 11_engine.ipynb. */
+/* Pictures: headers with remarks, depths, transparency, the way up; and thirty thousand damaged files, none of which
+ * may crash. That the pixels are Pillow's is tested in 11_engine.ipynb. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,8 @@ static void portable(const char *file, size_t bytes, int width, int height, cons
     CHECK(p.image.width == width && p.image.height == height, "%s: %d x %d", file, p.image.width, p.image.height);
     const size_t n = (size_t)height * p.image.stride;
     for (size_t i = 0; !why && i < n; i++)
-        CHECK(p.pixels[i] == (uint8_t)pixels[i], "%s: pixel %zu is %d, expected %d", file, i, p.pixels[i], (uint8_t)pixels[i]);
+        CHECK(p.pixels[i] == (uint8_t)pixels[i], "%s: pixel %zu is %d, expected %d", file, i, p.pixels[i],
+              (uint8_t)pixels[i]);
     free(p.pixels);
 }
 #define PORTABLE(file, width, height, pixels) portable(file, sizeof file - 1, width, height, pixels)
@@ -65,7 +66,8 @@ int main(void) {
         CHECK(data, "%s is missing", files[i]);
         if (!data) continue;
         if (i == 0)
-            portable((const char *)data, bytes, 2, 3, "\x0a\x00\x14\xe0\x1e\xff"); /* 100 with 51 of 255 before white: 224 */
+            portable((const char *)data, bytes, 2, 3,
+                     "\x0a\x00\x14\xe0\x1e\xff"); /* 100 with 51 of 255 before white: 224 */
         picture p;
         CHECK(!ftv_picture_read(files[i], &p) && p.image.width < p.image.height, "%s lies on its side", files[i]);
         free(p.pixels);

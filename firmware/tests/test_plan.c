@@ -20,8 +20,8 @@ static void refused(const ftv_model *m, ftv_options o, ftv_status want, const ch
     CHECK(ftv_plan(m, &o, NULL, NULL) == want && !ftv_arena_bytes(m, &o), "%s: the short forms differ", words);
     ftv_session s;
     uint64_t arena[8];
-    CHECK(ftv_start(&s, m, &o, arena, sizeof arena) == want && !strcmp(s.error, why), "%s: a session says \"%s\"", words,
-          s.error);
+    CHECK(ftv_start(&s, m, &o, arena, sizeof arena) == want && !strcmp(s.error, why), "%s: a session says \"%s\"",
+          words, s.error);
     CHECK(ftv_run_u8(&s, (const uint8_t *)arena, (float *)(void *)arena) == FTV_ERR_ARGUMENT, "%s: it runs", words);
 }
 
@@ -37,14 +37,16 @@ static void test_memory(void) {
     size_t need, bytes;
     ftv_session s;
     CHECK(ftv_plan(&model, NULL, &need, why) == FTV_OK && need && !*why, "a plan: %s", why);
-    CHECK(ftv_plan_within(&model, NULL, need, &bytes, why) == FTV_OK && bytes == need, "the arena fits exactly: %s", why);
+    CHECK(ftv_plan_within(&model, NULL, need, &bytes, why) == FTV_OK && bytes == need, "the arena fits exactly: %s",
+          why);
     CHECK(ftv_plan_within(&model, NULL, need - 1, &bytes, why) == FTV_ERR_UNSUPPORTED && !bytes, "one byte too many");
     char words[40];
     snprintf(words, sizeof words, "an arena of %zu bytes", need);
     CHECK(strstr(why, words), "the bytes are not named: %s", why);
     void *arena = malloc(need);
     CHECK(arena && ftv_start(&s, &model, NULL, arena, need) == FTV_OK && !*s.error, "a session: %s", s.error);
-    CHECK(ftv_start(&s, &model, NULL, arena, need - 1) == FTV_ERR_MEMORY && strstr(s.error, "are needed"), "%s", s.error);
+    CHECK(ftv_start(&s, &model, NULL, arena, need - 1) == FTV_ERR_MEMORY && strstr(s.error, "are needed"), "%s",
+          s.error);
     CHECK(ftv_start(&s, &model, NULL, NULL, need) == FTV_ERR_ARGUMENT && strstr(s.error, "no arena"), "%s", s.error);
     free(arena);
 }

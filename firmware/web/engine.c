@@ -36,12 +36,14 @@ static int count, flags;
 static double last;
 static void *arena;
 static uint8_t *pixels;
-static float *logits, *maps, *scores, *columns, *shares; /* rollout: [depth][tokens][tokens], [tokens], [head_dim][tokens], [2][tokens] */
+static float *logits, *maps, *scores, *columns,
+    *shares; /* rollout: [depth][tokens][tokens], [tokens], [head_dim][tokens], [2][tokens] */
 
 EXPORT(ftv_web_alloc) void *ftv_web_alloc(size_t bytes) { return malloc(bytes); }
 EXPORT(ftv_web_free) void ftv_web_free(void *p) { free(p); }
 
-/* ---- rollout: row 0 of the product of all blocks' (A + I) / 2, A the mean of the heads (Abnar and Zuidema, 2020) ---- */
+/* ---- rollout: row 0 of the product of all blocks' (A + I) / 2, A the mean of the heads (Abnar and Zuidema, 2020) ----
+ */
 
 static void add_head(float *map, const float *qkv, int head) {
     const int n = model.tokens, d = model.embed_dim, head_dim = d / model.heads;
@@ -144,14 +146,16 @@ EXPORT(ftv_web_start) int ftv_web_start(int attention, const char *kernels) {
     return (int)status;
 }
 
-/* Pixels from a photograph of four bytes, red, green, blue and opacity, which is seen in front of white; it is overwritten. */
+/* Pixels from a photograph of four bytes, red, green, blue and opacity, which is seen in front of white; it is
+ * overwritten. */
 EXPORT(ftv_web_photo) int ftv_web_photo(uint8_t *photo, int width, int height) {
     for (size_t i = 0; i < (size_t)width * (size_t)height; i++)
         for (size_t c = 0; c < 3; c++) {
             const uint32_t a = photo[4 * i + 3], v = photo[4 * i + c] * a + 255 * (255 - a);
             photo[3 * i + c] = (uint8_t)((v + 127) / 255);
         }
-    const ftv_image image = {.data = photo, .width = width, .height = height, .stride = 3 * (size_t)width, .format = FTV_RGB888};
+    const ftv_image image = {
+        .data = photo, .width = width, .height = height, .stride = 3 * (size_t)width, .format = FTV_RGB888};
     return (int)ftv_preprocess(&session, &image, pixels);
 }
 
@@ -167,7 +171,9 @@ EXPORT(ftv_web_run) int ftv_web_run(int with) {
     return (int)status;
 }
 
-EXPORT(ftv_web_top) const ftv_class *ftv_web_top(int k) { return ftv_top_k(logits, model.classes, k, best) ? NULL : best; }
+EXPORT(ftv_web_top) const ftv_class *ftv_web_top(int k) {
+    return ftv_top_k(logits, model.classes, k, best) ? NULL : best;
+}
 EXPORT(ftv_web_records) const record *ftv_web_records(void) { return records; }
 EXPORT(ftv_web_count) int ftv_web_count(void) { return count; }
 EXPORT(ftv_web_pixels) const uint8_t *ftv_web_pixels(void) { return pixels; }
@@ -182,10 +188,14 @@ static const char *text(const char *s) {
 }
 EXPORT(ftv_web_length) size_t ftv_web_length(void) { return length; }
 EXPORT(ftv_web_error) const char *ftv_web_error(void) { return text(*model.error ? model.error : why); }
-EXPORT(ftv_web_status_text) const char *ftv_web_status_text(int status) { return text(ftv_status_text((ftv_status)status)); }
+EXPORT(ftv_web_status_text) const char *ftv_web_status_text(int status) {
+    return text(ftv_status_text((ftv_status)status));
+}
 EXPORT(ftv_web_stage_text) const char *ftv_web_stage_text(int stage) { return text(ftv_stage_text((ftv_stage)stage)); }
 EXPORT(ftv_web_class_name) const char *ftv_web_class_name(int index) { return ftv_class_name(&model, index, &length); }
-EXPORT(ftv_web_kernels) const char *ftv_web_kernels(void) { return text(session.kernels ? session.kernels->name : NULL); }
+EXPORT(ftv_web_kernels) const char *ftv_web_kernels(void) {
+    return text(session.kernels ? session.kernels->name : NULL);
+}
 /* Name of the i-th kernel set that this module has and this processor runs right; NULL after the last */
 EXPORT(ftv_web_kernels_text) const char *ftv_web_kernels_text(int i) {
     const char *name;
@@ -196,8 +206,9 @@ EXPORT(ftv_web_kernels_text) const char *ftv_web_kernels_text(int i) {
 
 /* ---- facts ---- */
 EXPORT(ftv_web_fact) int ftv_web_fact(int i) {
-    const int facts[] = {model.image_size, model.channels, model.patch_size, model.embed_dim, model.depth, model.heads, model.mlp_dim,
-                         model.classes, model.prefix_tokens, model.tokens, (int)model.packing, model.resize_size, (int)model.crop};
+    const int facts[] = {model.image_size,   model.channels,    model.patch_size, model.embed_dim,     model.depth,
+                         model.heads,        model.mlp_dim,     model.classes,    model.prefix_tokens, model.tokens,
+                         (int)model.packing, model.resize_size, (int)model.crop};
     return i >= 0 && i < (int)(sizeof facts / sizeof *facts) ? facts[i] : -1;
 }
 
@@ -219,7 +230,8 @@ EXPORT(ftv_web_zeros) double ftv_web_zeros(void) {
     for (int i = 0; i < model.depth; i++) {
         const ftv_block *b = &model.blocks[i];
         count_codes(&b->norm1.codes, 1), count_codes(&b->norm2.codes, 1);
-        count_codes(&b->qkv.weight, 1), count_codes(&b->proj.weight, 1), count_codes(&b->fc1.weight, 1), count_codes(&b->fc2.weight, 1);
+        count_codes(&b->qkv.weight, 1), count_codes(&b->proj.weight, 1), count_codes(&b->fc1.weight, 1),
+            count_codes(&b->fc2.weight, 1);
     }
     count_codes(&model.norm.codes, 1), count_codes(&model.head.weight, 1);
     if (model.distilled) count_codes(&model.head_dist.weight, 1);

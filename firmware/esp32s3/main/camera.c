@@ -27,7 +27,8 @@ bool ftv_camera_start(void) {
         .pin_vsync = CAMERA_VSYNC,
         .pin_href = CAMERA_HREF,
         .pin_pclk = CAMERA_PCLK,
-        .xclk_freq_hz = 16000000, /* with CONFIG_CAMERA_PSRAM_DMA the DMA writes into PSRAM itself; without, core 0 copies */
+        .xclk_freq_hz =
+            16000000, /* with CONFIG_CAMERA_PSRAM_DMA the DMA writes into PSRAM itself; without, core 0 copies */
         .ledc_timer = LEDC_TIMER_0,
         .ledc_channel = LEDC_CHANNEL_0,
         .pixel_format = PIXFORMAT_RGB565,

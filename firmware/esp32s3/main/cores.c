@@ -33,7 +33,8 @@ TaskHandle_t ftv_cores_helper(void) { return work.helper; }
 
 bool ftv_cores_start(void) {
     work.caller = xTaskGetCurrentTaskHandle();
-    return xTaskCreatePinnedToCore(helper_main, "ftervit", STACK_BYTES, NULL, uxTaskPriorityGet(NULL), &work.helper, 1) == pdPASS;
+    return xTaskCreatePinnedToCore(helper_main, "ftervit", STACK_BYTES, NULL, uxTaskPriorityGet(NULL), &work.helper,
+                                   1) == pdPASS;
 }
 
 void ftv_cores_run(void *context, int count, ftv_task task, void *arg) {

@@ -16,7 +16,10 @@
 #include "freertos/FreeRTOS.h"
 #include "freertos/semphr.h"
 
-enum { STRIP_ROWS = 40, STRIP_BYTES = 2 * FTV_SCREEN * STRIP_ROWS }; /* the DMA reads internal memory only: strip by strip */
+enum {
+    STRIP_ROWS = 40,
+    STRIP_BYTES = 2 * FTV_SCREEN * STRIP_ROWS
+}; /* the DMA reads internal memory only: strip by strip */
 
 static struct {
     esp_lcd_panel_handle_t panel;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The console's bytes: USB-Serial-JTAG, or the UART where ESP-IDF's console is on it (boards without USB, the emulator). */
+/* The console's bytes: USB-Serial-JTAG, or the UART where ESP-IDF's console is on it (boards without USB, the
+ * emulator). */
 #include "board.h"
 #include "freertos/FreeRTOS.h"
 #include "sdkconfig.h"
@@ -22,7 +23,9 @@ void ftv_link_write(void *context, const void *bytes, size_t n) {
     usb_serial_jtag_write_bytes(bytes, n, pdMS_TO_TICKS(PATIENCE_MS));
 }
 
-int ftv_link_read(void *bytes, size_t n, int wait_ms) { return usb_serial_jtag_read_bytes(bytes, (uint32_t)n, pdMS_TO_TICKS(wait_ms)); }
+int ftv_link_read(void *bytes, size_t n, int wait_ms) {
+    return usb_serial_jtag_read_bytes(bytes, (uint32_t)n, pdMS_TO_TICKS(wait_ms));
+}
 #else
 #include "driver/uart.h"
 #include "driver/uart_vfs.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ESP32-S3's program: finds what is there, opens the model in flash, serves the console, classifies what the camera sees. */
+/* The ESP32-S3's program: finds what is there, opens the model in flash, serves the console, classifies what the camera
+ * sees. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -46,7 +47,8 @@ static bool trigger_start(void) {
 static void *allocate(void *context, size_t bytes) {
     (void)context;
     void *p = heap_caps_aligned_alloc(16, bytes, MALLOC_CAP_SPIRAM | MALLOC_CAP_8BIT);
-    return p || esp_psram_is_initialized() ? p : heap_caps_aligned_alloc(16, bytes, MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT);
+    return p || esp_psram_is_initialized() ? p
+                                           : heap_caps_aligned_alloc(16, bytes, MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT);
 }
 static void release(void *context, void *memory) {
     (void)context;
@@ -57,7 +59,8 @@ static void release(void *context, void *memory) {
 static void fast_memory(ftv_board *board) {
     const size_t most = (size_t)CONFIG_FTV_FAST_KB << 10,
                  largest = heap_caps_get_largest_free_block(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT),
-                 all = heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT), spare = all > RESERVE ? all - RESERVE : 0;
+                 all = heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT),
+                 spare = all > RESERVE ? all - RESERVE : 0;
     size_t n = largest < spare ? largest : spare;
     n = n > 64 ? n - 64 : 0; /* the heap's own, and alignment */
     n = (n < most ? n : most) & ~(size_t)63;
@@ -71,7 +74,8 @@ static void facts(void *context, ftv_app *a) {
     ftv_say(a, "free_internal_bytes %zu", heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT));
     ftv_say(a, "free_psram_bytes %zu", heap_caps_get_free_size(MALLOC_CAP_SPIRAM | MALLOC_CAP_8BIT));
     ftv_say(a, "stack_free_bytes main %u", (unsigned)uxTaskGetStackHighWaterMark(NULL));
-    if (ftv_cores_helper()) ftv_say(a, "stack_free_bytes helper %u", (unsigned)uxTaskGetStackHighWaterMark(ftv_cores_helper()));
+    if (ftv_cores_helper())
+        ftv_say(a, "stack_free_bytes helper %u", (unsigned)uxTaskGetStackHighWaterMark(ftv_cores_helper()));
     for (esp_partition_iterator_t i = esp_partition_find(ESP_PARTITION_TYPE_ANY, ESP_PARTITION_SUBTYPE_ANY, NULL); i;
          i = esp_partition_next(i)) {
         const esp_partition_t *p = esp_partition_get(i);
@@ -90,7 +94,8 @@ static const char *map_model(const void **file, size_t *bytes) {
     *bytes = p->size;
     const uint8_t *b = *file;
     if (b[0] == 0xff && b[1] == 0xff && b[2] == 0xff && b[3] == 0xff)
-        return "the model partition is empty: idf.py -D MODEL=model.gguf flash, or parttool.py write_partition --partition-name "
+        return "the model partition is empty: idf.py -D MODEL=model.gguf flash, or parttool.py write_partition "
+               "--partition-name "
                "model --input model.gguf";
     return NULL;
 }

@@ -13,7 +13,8 @@ static const char *start(void) {
     const esp_partition_t *p = esp_partition_find_first(ESP_PARTITION_TYPE_DATA, ESP_PARTITION_SUBTYPE_ANY, "model");
     const void *file;
     esp_partition_mmap_handle_t handle; /* never unmapped: the weights are read in place */
-    if (!p || esp_partition_mmap(p, 0, p->size, ESP_PARTITION_MMAP_DATA, &file, &handle) != ESP_OK) return "no partition";
+    if (!p || esp_partition_mmap(p, 0, p->size, ESP_PARTITION_MMAP_DATA, &file, &handle) != ESP_OK)
+        return "no partition";
     if (ftv_open(&model, file, ftv_file_bytes(file, p->size))) return model.error;
     static char why[FTV_ERROR_BYTES];
     size_t bytes;
