@@ -97,7 +97,8 @@ INLINE void simd_all_scores(const int vectors, float *s, const float *q, const f
         REST(1)
         REST(2)
         REST(3)
-        REST(4) REST(5)
+        REST(4)
+        REST(5)
 #if KEYS > 6
             REST(6) REST(7)
 #endif
@@ -106,8 +107,8 @@ INLINE void simd_all_scores(const int vectors, float *s, const float *q, const f
 }
 
 /* out[i] = sum_j p[j][i] v[j] * norm[i] over all columns, for queries [0, n) */
-INLINE void simd_all_weighted(int n, float *out, const float *p, const float *v, size_t stride, int tokens, int head_dim,
-                              const float *norm) {
+INLINE void simd_all_weighted(int n, float *out, const float *p, const float *v, size_t stride, int tokens,
+                              int head_dim, const float *norm) {
     for (int a = 0; a < n; a += PV_QUERIES) {
         float *const row = out + (size_t)a * stride;
         int d = 0;

@@ -264,62 +264,67 @@ static void check_logits(const char *r, const float *want, int classes, const ch
     CHECK(seen == classes, "%s: %d of %d logits", what, seen, classes);
 }
 
-static void test_pictures(const ftv_model *model) {
-    static uint8_t picture[64 * 64 * 4], pixels[64 * 64 * 4];
-    static float logits[2048];
-    uint64_t seed = 5;
-    char line[64];
-    ftv_session session;
-    const size_t arena_bytes = ftv_arena_bytes(model, NULL);
-    void *arena = malloc(arena_bytes);
-    CHECK(arena && model->classes <= 2048 && model->image_size <= 64 &&
-              !ftv_start(&session, model, NULL, arena, arena_bytes),
-          "start");
-    refused("classify", "picture: 0 of 0");
-    CHECK(strstr(send_data(0, picture, 10), "picture: none has been announced"), "data before image");
-    static const char *const names[] = {"grey8", "rgb888", "rgb565le", "rgb565be", "pixels"};
-    for (int format = 0; format < 5; format++) {
-        const int w = format == 4 ? model->image_size : 50, h = format == 4 ? model->image_size : 31;
-        const size_t bytes = (size_t)(w * h) * (format == 4   ? (size_t)model->channels
-                                                : format == 0 ? 1
-                                                : format == 1 ? 3
-                                                              : 2);
-        for (size_t i = 0; i < bytes; i++) picture[i] = (uint8_t)check_random(&seed);
-        snprintf(line, sizeof line, "image %d %d %s", w, h, names[format]);
-        CHECK((size_t)atol(value(command(line), "expect")) == bytes, "%s", line);
-        size_t at = 0;
-        while (at < bytes) {
-            const size_t n = bytes - at < 700 ? bytes - at : 700;
-            refused("classify", "bytes have been sent");
-            const char *r = send_data((uint32_t)at, picture + at, n);
-            CHECK((size_t)atol(value(r, "received")) == at + n, "%s", r);
-            if (at == 700 && bytes > 1402)
-                CHECK(strstr(send_data(1401, picture, 1), "picture: a gap, the next offset is 1400"), "a gap: %s",
-                      m.records);
-            if (at == 700) CHECK(send_data(0, picture, 700) && m.done == 1, "a repeated chunk: %s", m.records);
-            at += n;
-        }
-        snprintf(line, sizeof line, "end behind the picture's %zu", bytes);
-        CHECK(strstr(send_data((uint32_t)bytes - 1, picture, 2), line), "beyond the end: %s", m.records);
-        CHECK(strstr(send_data(0xffffffffu, picture, 2), line), "far beyond the end: %s", m.records);
-        const char *r = command("classify 3");
-        const ftv_image photo = {picture, w, h, bytes / (size_t)h, (ftv_pixels)format};
-        if (format == 4) memcpy(pixels, picture, bytes);
-        ftv_class best[3];
-        CHECK((format == 4 || !ftv_preprocess(&session, &photo, pixels)) && !ftv_run_u8(&session, pixels, logits) &&
-                  !ftv_top_k(logits, model->classes, 3, best),
-              "the engine itself");
-        check_logits(r, logits, model->classes, names[format]);
-        int rank, index;
-        CHECK(sscanf(value(r, "top"), "%d %d", &rank, &index) == 2 && rank == 0 && index == best[0].index, "%s", r);
-        CHECK(!strstr(r, "\ntop 3 ") && strstr(r, "\ntop 2 "), "three classes: %s", r);
-        CHECK(atol(value(r, "latency_us")) == 7 * (2 + 4 * model->depth) &&
-                  atol(value(r, "cycles")) == 240 * 7 * (2 + 4 * model->depth),
-              "time and cycles add up over the stages: %s", r);
-        CHECK(!strstr(typed("classify"), "logits"), "no logits for people");
+static uint8_t picture[64 * 64 * 4], pixels[64 * 64 * 4];
+static float logits[2048];
+static uint64_t picture_seed;
+static ftv_session session;
+static const char *const format_names[] = {"grey8", "rgb888", "rgb565le", "rgb565be", "pixels"};
+
+/* In pieces, with a gap and a repetition on the way. */
+static void send_picture(size_t bytes) {
+    size_t at = 0;
+    while (at < bytes) {
+        const size_t n = bytes - at < 700 ? bytes - at : 700;
+        refused("classify", "bytes have been sent");
+        const char *r = send_data((uint32_t)at, picture + at, n);
+        CHECK((size_t)atol(value(r, "received")) == at + n, "%s", r);
+        if (at == 700 && bytes > 1402)
+            CHECK(strstr(send_data(1401, picture, 1), "picture: a gap, the next offset is 1400"), "a gap: %s",
+                  m.records);
+        if (at == 700) CHECK(send_data(0, picture, 700) && m.done == 1, "a repeated chunk: %s", m.records);
+        at += n;
     }
-    /* the camera: the same engine on its frame */
-    for (size_t i = 0; i < sizeof m.photo; i++) m.photo[i] = (uint8_t)check_random(&seed);
+}
+
+/* What the command `classify` says of the picture that was sent, beside the engine itself. */
+static void check_answer(const ftv_model *model, int format, int w, int h, size_t bytes) {
+    const char *r = command("classify 3");
+    const ftv_image photo = {picture, w, h, bytes / (size_t)h, (ftv_pixels)format};
+    if (format == 4) memcpy(pixels, picture, bytes);
+    ftv_class best[3];
+    CHECK((format == 4 || !ftv_preprocess(&session, &photo, pixels)) && !ftv_run_u8(&session, pixels, logits) &&
+              !ftv_top_k(logits, model->classes, 3, best),
+          "the engine itself");
+    check_logits(r, logits, model->classes, format_names[format]);
+    int rank, index;
+    CHECK(sscanf(value(r, "top"), "%d %d", &rank, &index) == 2 && rank == 0 && index == best[0].index, "%s", r);
+    CHECK(!strstr(r, "\ntop 3 ") && strstr(r, "\ntop 2 "), "three classes: %s", r);
+    CHECK(atol(value(r, "latency_us")) == 7 * (2 + 4 * model->depth) &&
+              atol(value(r, "cycles")) == 240 * 7 * (2 + 4 * model->depth),
+          "time and cycles add up over the stages: %s", r);
+    CHECK(!strstr(typed("classify"), "logits"), "no logits for people");
+}
+
+static void test_format(const ftv_model *model, int format) {
+    char line[64];
+    const int w = format == 4 ? model->image_size : 50, h = format == 4 ? model->image_size : 31;
+    const size_t bytes = (size_t)(w * h) * (format == 4   ? (size_t)model->channels
+                                            : format == 0 ? 1
+                                            : format == 1 ? 3
+                                                          : 2);
+    for (size_t i = 0; i < bytes; i++) picture[i] = (uint8_t)check_random(&picture_seed);
+    snprintf(line, sizeof line, "image %d %d %s", w, h, format_names[format]);
+    CHECK((size_t)atol(value(command(line), "expect")) == bytes, "%s", line);
+    send_picture(bytes);
+    snprintf(line, sizeof line, "end behind the picture's %zu", bytes);
+    CHECK(strstr(send_data((uint32_t)bytes - 1, picture, 2), line), "beyond the end: %s", m.records);
+    CHECK(strstr(send_data(0xffffffffu, picture, 2), line), "far beyond the end: %s", m.records);
+    check_answer(model, format, w, h, bytes);
+}
+
+/* The same engine on the camera's frame */
+static void test_camera(const ftv_model *model) {
+    for (size_t i = 0; i < sizeof m.photo; i++) m.photo[i] = (uint8_t)check_random(&picture_seed);
     const ftv_image photo = {m.photo, 24, 20, 48, FTV_RGB565_BE};
     CHECK(!ftv_preprocess(&session, &photo, pixels) && !ftv_run_u8(&session, pixels, logits), "the engine itself");
     check_logits(command("classify camera 1"), logits, model->classes, "camera");
@@ -334,7 +339,68 @@ static void test_pictures(const ftv_model *model) {
     CHECK(!ftv_app_live(&app), "a camera that gives nothing");
     refused("classify camera", "hardware: the camera gave no picture");
     m.no_camera = false;
+}
+
+static void test_pictures(const ftv_model *model) {
+    picture_seed = 5;
+    const size_t arena_bytes = ftv_arena_bytes(model, NULL);
+    void *arena = malloc(arena_bytes);
+    CHECK(arena && model->classes <= 2048 && model->image_size <= 64 &&
+              !ftv_start(&session, model, NULL, arena, arena_bytes),
+          "start");
+    refused("classify", "picture: 0 of 0");
+    CHECK(strstr(send_data(0, picture, 10), "picture: none has been announced"), "data before image");
+    for (int format = 0; format < 5; format++) {
+        test_format(model, format);
+    }
+    test_camera(model);
     free(arena);
+}
+
+static void test_payloads(void) {
+    static char huge[FTV_MAX_PAYLOAD];
+    memset(huge, 'x', sizeof huge);
+    CHECK(strstr(request(FTV_COMMAND, huge, sizeof huge), "command: 4096 characters"), "a long command: %.80s",
+          m.records);
+    CHECK(strstr(request(FTV_COMMAND, "info\0", 5), "command: byte 00 at 4"), "a command with a zero: %s", m.records);
+    CHECK(strstr(request(FTV_COMMAND, "inf\xc3", 4), "command: byte c3 at 3"), "a command that is not ASCII: %s",
+          m.records);
+    CHECK(strstr(request((ftv_frame_type)9, "x", 1), "command: a frame of type 9"), "another type: %s", m.records);
+    CHECK(strstr(request(FTV_DATA, "abcd", 4), "picture: a data frame is"), "an empty data frame: %s", m.records);
+}
+
+/* Unreadable frames: one error of sequence 0 each, and the next one works. */
+static void test_frames(const ftv_model *model) {
+    uint8_t wire[64];
+    for (int damage = 0; damage < 3; damage++) {
+        size_t n = ftv_frame_encode(wire, sizeof wire, &(ftv_frame){1, FTV_COMMAND, 9, (const uint8_t *)"info", 4});
+        quiet();
+        if (damage == 0) wire[12] ^= 1;
+        if (damage == 1) n -= 3;
+        if (damage == 2) wire[2] ^= 4;
+        ftv_app_receive(&app, wire, n);
+        ftv_app_receive(&app, (const uint8_t *)"\0", 1);
+        CHECK(m.errors == 1 && !m.done && m.sequence == 0 && !strncmp(m.records, "frame: ", 7), "damage %d: %s", damage,
+              m.records);
+        CHECK(atoi(value(command("info"), "classes")) == model->classes, "and the next one works");
+    }
+    wire[0] = 0;
+    size_t n = ftv_frame_encode(wire, sizeof wire, &(ftv_frame){3, FTV_COMMAND, 9, (const uint8_t *)"info", 4});
+    quiet();
+    ftv_app_receive(&app, wire, n);
+    CHECK(m.errors == 1 && m.sequence == 9 && strstr(m.records, "version: 3; this firmware speaks 1"),
+          "another version: %s", m.records);
+}
+
+static void test_flood(void) {
+    static uint8_t flood[3 * FTV_MAX_WIRE];
+    memset(flood, 3, sizeof flood);
+    flood[0] = 0, flood[1] = 2, flood[sizeof flood - 1] = 0;
+    quiet();
+    ftv_app_receive(&app, flood, sizeof flood);
+    CHECK(m.errors == 1 && strstr(m.records, "frame: longer"), "an oversized frame: %s", m.records);
+    CHECK(strstr(typed("\x01info"), "error frame: a line with bytes"), "an unprintable line");
+    CHECK(strstr(typed("info"), "ok\n"), "and the next one works");
 }
 
 static void test_refusals(const ftv_model *model) {
@@ -364,43 +430,9 @@ static void test_refusals(const ftv_model *model) {
             refused(wrong[i][0], wrong[i][1]);
         else
             CHECK(strstr(command(""), wrong[i][1]), "the empty command");
-    static char huge[FTV_MAX_PAYLOAD];
-    memset(huge, 'x', sizeof huge);
-    CHECK(strstr(request(FTV_COMMAND, huge, sizeof huge), "command: 4096 characters"), "a long command: %.80s",
-          m.records);
-    CHECK(strstr(request(FTV_COMMAND, "info\0", 5), "command: byte 00 at 4"), "a command with a zero: %s", m.records);
-    CHECK(strstr(request(FTV_COMMAND, "inf\xc3", 4), "command: byte c3 at 3"), "a command that is not ASCII: %s",
-          m.records);
-    CHECK(strstr(request((ftv_frame_type)9, "x", 1), "command: a frame of type 9"), "another type: %s", m.records);
-    CHECK(strstr(request(FTV_DATA, "abcd", 4), "picture: a data frame is"), "an empty data frame: %s", m.records);
-    /* unreadable frames: one error of sequence 0 each, and the next one works */
-    uint8_t wire[64];
-    for (int damage = 0; damage < 3; damage++) {
-        size_t n = ftv_frame_encode(wire, sizeof wire, &(ftv_frame){1, FTV_COMMAND, 9, (const uint8_t *)"info", 4});
-        quiet();
-        if (damage == 0) wire[12] ^= 1;
-        if (damage == 1) n -= 3;
-        if (damage == 2) wire[2] ^= 4;
-        ftv_app_receive(&app, wire, n);
-        ftv_app_receive(&app, (const uint8_t *)"\0", 1);
-        CHECK(m.errors == 1 && !m.done && m.sequence == 0 && !strncmp(m.records, "frame: ", 7), "damage %d: %s", damage,
-              m.records);
-        CHECK(atoi(value(command("info"), "classes")) == model->classes, "and the next one works");
-    }
-    wire[0] = 0;
-    size_t n = ftv_frame_encode(wire, sizeof wire, &(ftv_frame){3, FTV_COMMAND, 9, (const uint8_t *)"info", 4});
-    quiet();
-    ftv_app_receive(&app, wire, n);
-    CHECK(m.errors == 1 && m.sequence == 9 && strstr(m.records, "version: 3; this firmware speaks 1"),
-          "another version: %s", m.records);
-    static uint8_t flood[3 * FTV_MAX_WIRE];
-    memset(flood, 3, sizeof flood);
-    flood[0] = 0, flood[1] = 2, flood[sizeof flood - 1] = 0;
-    quiet();
-    ftv_app_receive(&app, flood, sizeof flood);
-    CHECK(m.errors == 1 && strstr(m.records, "frame: longer"), "an oversized frame: %s", m.records);
-    CHECK(strstr(typed("\x01info"), "error frame: a line with bytes"), "an unprintable line");
-    CHECK(strstr(typed("info"), "ok\n"), "and the next one works");
+    test_payloads();
+    test_frames(model);
+    test_flood();
 }
 
 static void test_trigger(void) {
@@ -454,6 +486,26 @@ static void lines_with(const char *records, const char *before, char *out, size_
     out[n] = 0;
 }
 
+/* The parts of the session tile both memories. */
+static void check_parts(int way, size_t fast_bytes) {
+    const char *r = command("info");
+    CHECK((size_t)atol(value(r, "fast_bytes")) == fast_bytes, "way %d: %s", way, r);
+    size_t end[2] = {0, 0};
+    for (const char *p = strstr(r, "part "); p; p = strstr(p + 1, "part ")) {
+        char name[16], where[8];
+        size_t offset, n;
+        if (sscanf(p, "part %15s %7s %zu %zu", name, where, &offset, &n) != 4) break;
+        const int in_fast = !strcmp(where, "fast");
+        CHECK(offset == end[in_fast] || (in_fast && !end[1] && offset < 64),
+              "way %d: part %s at %zu of %s, the last ended at %zu", way, name, offset, where, end[in_fast]);
+        end[in_fast] = offset + n;
+    }
+    CHECK(end[0] + 64 == (size_t)atol(value(r, "arena_bytes")), "way %d: the arena's parts end at %zu of %s", way,
+          end[0], value(r, "arena_bytes"));
+    CHECK(end[1] <= fast_bytes && (fast_bytes <= 64 || end[1] > 0), "way %d: the fast parts end at %zu of %zu", way,
+          end[1], fast_bytes);
+}
+
 /* Bits depend neither on kernels nor on workers, nor on where the memory lies; and the parts tile both memories. */
 static void test_bits(const void *file, size_t bytes) {
     static uint8_t fast[1 << 20];
@@ -482,22 +534,7 @@ static void test_bits(const void *file, size_t bytes) {
             if (!way) strcpy(want[what], got);
             CHECK(*got && !strcmp(got, want[what]), "way %d gives other bits: %s, not %s", way, got, want[what]);
         }
-        const char *r = command("info");
-        CHECK((size_t)atol(value(r, "fast_bytes")) == board.fast_bytes, "way %d: %s", way, r);
-        size_t end[2] = {0, 0};
-        for (const char *p = strstr(r, "part "); p; p = strstr(p + 1, "part ")) {
-            char name[16], where[8];
-            size_t offset, n;
-            if (sscanf(p, "part %15s %7s %zu %zu", name, where, &offset, &n) != 4) break;
-            const int in_fast = !strcmp(where, "fast");
-            CHECK(offset == end[in_fast] || (in_fast && !end[1] && offset < 64),
-                  "way %d: part %s at %zu of %s, the last ended at %zu", way, name, offset, where, end[in_fast]);
-            end[in_fast] = offset + n;
-        }
-        CHECK(end[0] + 64 == (size_t)atol(value(r, "arena_bytes")), "way %d: the arena's parts end at %zu of %s", way,
-              end[0], value(r, "arena_bytes"));
-        CHECK(end[1] <= board.fast_bytes && (board.fast_bytes <= 64 || end[1] > 0),
-              "way %d: the fast parts end at %zu of %zu", way, end[1], board.fast_bytes);
+        check_parts(way, board.fast_bytes);
         ftv_app_stop(&app);
         ftv_platform_pool_stop(o.parallel_context);
     }

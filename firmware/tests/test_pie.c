@@ -97,6 +97,16 @@ static int8_t code_of(const shape *s, int row, int col) {
     }
 }
 
+static void fill_codes(const shape *s, uint8_t *codes, size_t stride) {
+    int8_t *row = malloc((size_t)s->cols);
+    if (!row) exit(2);
+    for (int r = 0; r < s->rows; r++) {
+        for (int i = 0; i < s->cols; i++) row[i] = code_of(s, r, i);
+        ftv_pack(s->packing, codes + (size_t)r * stride, row, s->cols);
+    }
+    free(row);
+}
+
 /* Does linear (or matmul) give the bits of ref, and leave its surroundings alone? */
 static bool same(const shape *s, bool matmul) {
     const size_t shift = s->shift, stride = ftv_packed_bytes(s->packing, s->cols) + shift % 3;
@@ -113,13 +123,7 @@ static bool same(const shape *s, bool matmul) {
         pie_memory(ftv_kernels_pie.scratch_bytes(s->packing, s->rows, s->cols, s->tokens, 1, 1), shift % 2 * 4, true);
     void *scratch_ref =
         pie_memory(ftv_kernels_ref.scratch_bytes(s->packing, s->rows, s->cols, s->tokens, 1, 1), 0, false);
-    int8_t *row = malloc((size_t)s->cols);
-    if (!row) exit(2);
-    for (int r = 0; r < s->rows; r++) {
-        for (int i = 0; i < s->cols; i++) row[i] = code_of(s, r, i);
-        ftv_pack(s->packing, codes + (size_t)r * stride, row, s->cols);
-    }
-    free(row);
+    fill_codes(s, codes, stride);
     const size_t x_bytes = x_stride * (n - 1) + (size_t)s->cols;
     for (size_t i = 0; i < x_bytes; i++)
         x[i] = s->kind == RANDOM ? (int8_t)check_random(&seed) : s->kind == ALTERNATING && i & 1 ? 127 : -128;
