@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine as a Python extension (`ftervit._engine`), declared for cffi. setup.py compiles it when the package is
 installed; `python setup.py build_ext --inplace` compiles it into a checkout."""
 from pathlib import Path
@@ -86,9 +87,21 @@ PROLOGUE = """
 #include "platform.h"
 #include <stdlib.h>
 
+/* The names that Python knows them by */
+#define picture_read ftv_picture_read
+#define platform_pool_start ftv_platform_pool_start
+#define platform_pool_run ftv_platform_pool_run
+#define platform_pool_stop ftv_platform_pool_stop
+#define layer_scratch_bytes ftv_layer_scratch_bytes
+#define layer_matmul ftv_layer_matmul
+#define layer_linear ftv_layer_linear
+#define ops_text ftv_ops_text
+#define ops_seconds ftv_ops_seconds
+#define engine_peak ftv_ops_peak
+
 /* to be timed without the caller's own cost */
 static void engine_repeat(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch, int times) {
-    while (times-- > 0) layer_matmul(layer, acc, x, scratch);
+    while (times-- > 0) ftv_layer_matmul(layer, acc, x, scratch);
 }
 
 static void engine_pack(ftv_packing packing, uint8_t *row, const int8_t *codes, int n) { ftv_pack(packing, row, codes, n); }

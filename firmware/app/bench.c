@@ -1,11 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The command `bench`: stages of a forward pass, linear layers alone, and DeiT-Tiny's fc1 as the paper measured it. */
+#include "bench.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "app.h"
+#include "answer.h"
 #include "golden.h"
-#include "kernels.h"
+#include "linear.h"
+#include "machine.h"
 #include "packing.h"
 
 enum { RANGE = 64, FC1_TOKENS = 197, FC1_INPUTS = 192, FC1_OUTPUTS = 768 }; /* RANGE: tokens of one task, at most */
@@ -49,13 +53,15 @@ typedef struct {
 static void run_range(void *arg, int index, int worker) {
     const job *j = arg;
     const size_t cols = (size_t)j->layer.weight.cols, rows = (size_t)j->layer.weight.rows;
-    const int step = j->kernels->token_step, steps = (j->tokens + step - 1) / step, end = steps * (index + 1) / j->ranges * step;
+    const int step = j->kernels->token_step, steps = (j->tokens + step - 1) / step,
+              end = steps * (index + 1) / j->ranges * step;
     const int first = steps * index / j->ranges * step, n = (end < j->tokens ? end : j->tokens) - first;
     int8_t *codes = j->codes + (size_t)first * cols;
     if (n <= 0) return;
-    j->kernels->rms_quantize(codes, j->scales + first, j->x + (size_t)first * cols, cols, j->norm, n, (int)cols);
-    j->kernels->linear(j->y + (size_t)first * rows, rows, codes, cols, j->scales + first, &j->layer.weight, j->layer.scale,
-                       j->bias, n, j->scratch + (size_t)worker * j->scratch_bytes);
+    float *x = j->x + (size_t)first * cols;
+    ftv_quantize_rows(j->kernels, codes, j->scales + first, x, x, cols, j->norm, n, (int)cols);
+    j->kernels->linear(j->y + (size_t)first * rows, rows, codes, cols, j->scales + first, &j->layer.weight,
+                       j->layer.scale, j->bias, n, j->scratch + (size_t)worker * j->scratch_bytes);
 }
 
 typedef struct {
@@ -93,7 +99,8 @@ static void run_job(ftv_app *a, job *j, const char *name, int workers) {
     else
         for (int i = 0; i < j->ranges; i++) run_range(j, i, 0);
     stop(a, &w, name, macs, workers);
-    ftv_say(a, "checksum %s %08" PRIx32, name, ftv_stage_crc(j->y, j->tokens, j->layer.weight.rows, j->layer.weight.rows));
+    ftv_say(a, "checksum %s %08" PRIx32, name,
+            ftv_stage_crc(j->y, j->tokens, j->layer.weight.rows, j->layer.weight.rows));
 }
 
 static size_t kernel_scratch(const job *j) { /* of one worker */
@@ -117,7 +124,9 @@ static size_t job_bytes(const job *j, int workers) {
     return kernel_scratch(j) * (size_t)workers + t * cols * 5 + t * 4 + t * rows * 4 + 4 * (cols + rows) + 8 * 64;
 }
 
-static int workers(const ftv_app *a) { return a->options.parallel_for && a->options.workers > 1 ? a->options.workers : 1; }
+static int workers(const ftv_app *a) {
+    return a->options.parallel_for && a->options.workers > 1 ? a->options.workers : 1;
+}
 
 static bool reserve(ftv_app *a, size_t bytes, const char *name, uint8_t **block, pool *fast, pool *slow) {
     bytes += 64; /* room to align */
@@ -181,8 +190,8 @@ static bool bench_model(ftv_app *a, int *done, int total) {
             snprintf(name, sizeof name, "%s", ftv_stage_text((ftv_stage)stage));
         else
             snprintf(name, sizeof name, "blocks.%d.%s", a->row[i].block, ftv_stage_text((ftv_stage)stage));
-        ftv_say(a, "bench %s %" PRIu32 " %" PRIu32 " %" PRIu64 " %d", name, a->row[i].us, a->row[i].cycles, stage_macs(m, stage),
-                workers(a));
+        ftv_say(a, "bench %s %" PRIu32 " %" PRIu32 " %" PRIu64 " %d", name, a->row[i].us, a->row[i].cycles,
+                stage_macs(m, stage), workers(a));
     }
     ftv_say(a, "progress %d %d", ++*done, total);
     for (int i = 0; i < 4; i++) {
@@ -206,46 +215,70 @@ static float dot(const float *x, const float *w, int n) {
     return sum;
 }
 
+typedef struct {
+    job j;
+    uint8_t *codes;
+    float *fp32, *norm, *bias;
+} fc1_job;
+
+static void fill_fc1(fc1_job *f) {
+    const size_t stride = f->j.layer.weight.stride;
+    uint32_t seed = 2;
+    for (size_t r = 0; r < FC1_OUTPUTS; r++) {
+        int8_t row[FC1_INPUTS];
+        for (size_t i = 0; i < FC1_INPUTS; i++) {
+            row[i] = (int8_t)(next(&seed) % 3) - 1;
+            f->fp32[r * FC1_INPUTS + i] = (float)row[i] * f->j.layer.scale;
+        }
+        ftv_pack(FTV_PACK_2BIT, f->codes + r * stride, row, FC1_INPUTS);
+        f->bias[r] = 0.1f;
+    }
+    for (int i = 0; i < FC1_INPUTS; i++) f->norm[i] = 1.0f;
+    f->j.layer.weight.codes = f->codes;
+    f->j.norm = f->norm, f->j.bias = f->bias;
+}
+
+static void run_fp32(ftv_app *a, const fc1_job *f) {
+    stopwatch w;
+    fill_input(f->j.x, (size_t)FC1_TOKENS * FC1_INPUTS);
+    start(a, &w);
+    for (size_t t = 0; t < FC1_TOKENS; t++)
+        for (size_t r = 0; r < FC1_OUTPUTS; r++)
+            f->j.y[t * FC1_OUTPUTS + r] =
+                dot(f->j.x + t * FC1_INPUTS, f->fp32 + r * FC1_INPUTS, FC1_INPUTS) + f->bias[r];
+    stop(a, &w, "fc1.fp32", (uint64_t)FC1_TOKENS * FC1_INPUTS * FC1_OUTPUTS, 1);
+}
+
+static void run_fc1(ftv_app *a, fc1_job *f, int *done, int total) {
+    fill_fc1(f);
+    run_job(a, &f->j, "fc1.ternary", 1);
+    ftv_say(a, "progress %d %d", ++*done, total);
+    if (workers(a) > 1) {
+        run_job(a, &f->j, "fc1.ternary", workers(a));
+        ftv_say(a, "progress %d %d", ++*done, total);
+    }
+    run_fp32(a, f);
+    ftv_say(a, "progress %d %d", ++*done, total);
+}
+
 static bool bench_fc1(ftv_app *a, int *done, int total) {
-    const ftv_matrix weight = {NULL, ftv_packed_bytes(FTV_PACK_2BIT, FC1_INPUTS), FC1_OUTPUTS, FC1_INPUTS, FTV_PACK_2BIT};
-    job j = {.kernels = ftv_find_kernels(a->options.kernels), .layer = {.weight = weight, .scale = 0.02f}, .tokens = FC1_TOKENS};
+    const ftv_matrix weight = {NULL, ftv_packed_bytes(FTV_PACK_2BIT, FC1_INPUTS), FC1_OUTPUTS, FC1_INPUTS,
+                               FTV_PACK_2BIT};
+    fc1_job f = {.j = {.kernels = ftv_find_kernels(a->options.kernels),
+                       .layer = {.weight = weight, .scale = 0.02f},
+                       .tokens = FC1_TOKENS}};
     const size_t codes_bytes = weight.stride * FC1_OUTPUTS, fp32_bytes = 4u * FC1_INPUTS * FC1_OUTPUTS;
     uint8_t *block;
     pool fast, slow;
-    if (!j.kernels) return ftv_refuse(a, "model: no kernels called %s", a->options.kernels);
-    if (!reserve(a, job_bytes(&j, workers(a)) + codes_bytes + fp32_bytes + 2 * 64, "fc1", &block, &fast, &slow)) return false;
-    uint8_t *codes = take(&slow, codes_bytes);
-    float *fp32 = take(&slow, fp32_bytes), *norm = take(&slow, 4 * FC1_INPUTS), *bias = take(&slow, 4 * FC1_OUTPUTS);
-    const bool ok = codes && fp32 && norm && bias && lay_out(&j, &fast, &slow, workers(a));
-    if (ok) {
-        uint32_t seed = 2;
-        for (size_t r = 0; r < FC1_OUTPUTS; r++) {
-            int8_t row[FC1_INPUTS];
-            for (size_t i = 0; i < FC1_INPUTS; i++) {
-                row[i] = (int8_t)(next(&seed) % 3) - 1;
-                fp32[r * FC1_INPUTS + i] = (float)row[i] * j.layer.scale;
-            }
-            ftv_pack(FTV_PACK_2BIT, codes + r * weight.stride, row, FC1_INPUTS);
-            bias[r] = 0.1f;
-        }
-        for (int i = 0; i < FC1_INPUTS; i++) norm[i] = 1.0f;
-        j.layer.weight.codes = codes;
-        j.norm = norm, j.bias = bias;
-        run_job(a, &j, "fc1.ternary", 1);
-        ftv_say(a, "progress %d %d", ++*done, total);
-        if (workers(a) > 1) {
-            run_job(a, &j, "fc1.ternary", workers(a));
-            ftv_say(a, "progress %d %d", ++*done, total);
-        }
-        fill_input(j.x, (size_t)FC1_TOKENS * FC1_INPUTS);
-        stopwatch w;
-        start(a, &w);
-        for (size_t t = 0; t < FC1_TOKENS; t++)
-            for (size_t r = 0; r < FC1_OUTPUTS; r++)
-                j.y[t * FC1_OUTPUTS + r] = dot(j.x + t * FC1_INPUTS, fp32 + r * FC1_INPUTS, FC1_INPUTS) + bias[r];
-        stop(a, &w, "fc1.fp32", (uint64_t)FC1_TOKENS * FC1_INPUTS * FC1_OUTPUTS, 1);
-        ftv_say(a, "progress %d %d", ++*done, total);
-    } else
+    if (!f.j.kernels) return ftv_refuse(a, "model: no kernels called %s", a->options.kernels);
+    const size_t bytes = job_bytes(&f.j, workers(a)) + codes_bytes + fp32_bytes + 2 * 64;
+    if (!reserve(a, bytes, "fc1", &block, &fast, &slow)) return false;
+    f.codes = take(&slow, codes_bytes);
+    f.fp32 = take(&slow, fp32_bytes), f.norm = take(&slow, 4 * FC1_INPUTS), f.bias = take(&slow, 4 * FC1_OUTPUTS);
+    const bool ok = f.codes && f.fp32 && f.norm && f.bias && lay_out(&f.j, &fast, &slow, workers(a));
+    if (ok)
+        run_fc1(a, &f, done, total);
+    else
         ftv_refuse(a, "memory: the buffers of fc1 do not fit");
     a->board->release(a->board->context, block);
     return ok;

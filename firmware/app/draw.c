@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "draw.h"
 
 #include <stdio.h>
@@ -55,7 +56,8 @@ static void store(uint8_t *pixel, ftv_color color) { pixel[0] = (uint8_t)(color 
 void ftv_fill(const ftv_canvas *c, int x, int y, int width, int height, ftv_color color) {
     if (width <= 0 || height <= 0) return;
     const int left = clip(x, 0, c->width), top = clip(y, 0, c->height);
-    const int right = x > c->width - width ? c->width : x + width, bottom = y > c->height - height ? c->height : y + height;
+    const int right = x > c->width - width ? c->width : x + width,
+              bottom = y > c->height - height ? c->height : y + height;
     for (int row = top; row < bottom; row++)
         for (int column = left; column < right; column++)
             store(c->pixels + 2 * ((size_t)row * (size_t)c->width + (size_t)column), color);
@@ -81,9 +83,10 @@ void ftv_draw_image(const ftv_canvas *c, int x, int y, int width, int height, co
     for (int row = clip(-y, 0, height); row < height && y + row < c->height; row++)
         for (int column = clip(-x, 0, width); column < width && x + column < c->width; column++) {
             uint8_t rgb[3];
-            ftv_load_rgb(p, left + (int)((int64_t)column * part_width / width), top + (int)((int64_t)row * part_height / height),
-                         rgb);
-            store(c->pixels + 2 * ((size_t)(y + row) * (size_t)c->width + (size_t)(x + column)), ftv_rgb(rgb[0], rgb[1], rgb[2]));
+            ftv_load_rgb(p, left + (int)((int64_t)column * part_width / width),
+                         top + (int)((int64_t)row * part_height / height), rgb);
+            store(c->pixels + 2 * ((size_t)(y + row) * (size_t)c->width + (size_t)(x + column)),
+                  ftv_rgb(rgb[0], rgb[1], rgb[2]));
         }
 }
 

@@ -1,4 +1,6 @@
-/* A canvas of RGB565, big-endian as displays take it, and the screen of the board. Everything is clipped at the borders. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A canvas of RGB565, big-endian as displays take it, and the screen of the board. Everything is clipped at the
+ * borders. */
 #ifndef FTV_DRAW_H
 #define FTV_DRAW_H
 

@@ -1,4 +1,6 @@
-/* Frames and lines of text in one byte stream: esp32s3/PROTOCOL.md says it in words. No allocation, nothing of the machine. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Frames and lines of text in one byte stream: esp32s3/PROTOCOL.md says it in words. No allocation, nothing of the
+ * machine. */
 #ifndef FTV_PROTOCOL_H
 #define FTV_PROTOCOL_H
 
@@ -14,7 +16,8 @@ enum {
     FTV_MAX_FRAME = 8 + FTV_MAX_PAYLOAD + 4,                    /* header, payload, CRC */
     FTV_MAX_WIRE = FTV_MAX_FRAME + FTV_MAX_FRAME / 254 + 1 + 2, /* COBS, two delimiters */
 };
-#define FTV_WIRE_BYTES(payload) (8 + (payload) + 4 + (8 + (payload) + 4) / 254 + 1 + 2) /* that one frame takes at most */
+#define FTV_WIRE_BYTES(payload)                                                                                        \
+    (8 + (payload) + 4 + (8 + (payload) + 4) / 254 + 1 + 2) /* that one frame takes at most */
 
 typedef enum {
     FTV_COMMAND = 1, /* host to board */
@@ -31,7 +34,8 @@ typedef struct {
     size_t bytes;
 } ftv_frame;
 
-/* The frame as it goes over the wire, delimiters included; its length, or 0 when `room` or FTV_MAX_PAYLOAD is too small. */
+/* The frame as it goes over the wire, delimiters included; its length, or 0 when `room` or FTV_MAX_PAYLOAD is too
+ * small. */
 size_t ftv_frame_encode(uint8_t *wire, size_t room, const ftv_frame *frame);
 
 typedef enum { FTV_AT_DELIMITER, FTV_IN_FRAME, FTV_IN_TEXT } ftv_receiving;

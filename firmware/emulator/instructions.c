@@ -1,5 +1,7 @@
-/* QEMU TCG plugin: counts executed guest instructions, and those inside an address range, apart; and how often the functions at
- * `call` and at `division` are entered. Whenever the guest executes the address `mark`, the counts go into the file `out`, where the guest reads them (platform_count in sim.c).
+/* SPDX-License-Identifier: Apache-2.0 */
+/* QEMU TCG plugin: counts executed guest instructions, and those inside an address range, apart; and how often the
+ * functions at `call` and at `division` are entered. Whenever the guest executes the address `mark`, the counts go into
+ * the file `out`, where the guest reads them (ftv_platform_count in sim.c).
  *
  *   -plugin instructions.so,mark=ADDRESS,low=ADDRESS,high=ADDRESS,out=FILE[,call=ADDRESS ...][,division=ADDRESS ...]
  *
@@ -21,14 +23,17 @@ struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
 void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op, void *counter, uint64_t amount);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, void (*cb)(unsigned, void *), int flags, void *data);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, void (*cb)(unsigned, void *), int flags,
+                                            void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 
 EXPORT int qemu_plugin_version = 1;
 
-static struct { uint64_t total, inside, calls, divisions; } counts;
+static struct {
+    uint64_t total, inside, calls, divisions;
+} counts;
 enum { MOST = 32 };
 static uint64_t mark, low, high, calls[MOST], divisions[MOST];
 static int out = -1;
@@ -43,12 +48,15 @@ static void on_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     size_t n = qemu_plugin_tb_n_insns(tb);
     uint64_t at = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0));
     qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.total, n);
-    if (at >= low && at < high) qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.inside, n);
+    if (at >= low && at < high)
+        qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.inside, n);
     for (int i = 0; i < MOST; i++) {
         if (at == calls[i]) qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.calls, 1);
-        if (at == divisions[i]) qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.divisions, 1);
+        if (at == divisions[i])
+            qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &counts.divisions, 1);
     }
-    if (at == mark) qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_tb_get_insn(tb, 0), on_mark, QEMU_PLUGIN_CB_NO_REGS, NULL);
+    if (at == mark)
+        qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_tb_get_insn(tb, 0), on_mark, QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Integer arithmetic that Debian's libgcc for the lx106 leaves to that chip's ROM: wide products, and division. */
 #include <stdint.h>
 
@@ -17,7 +18,8 @@ uint64_t __umulsidi3(uint32_t a, uint32_t b) {
     uint32_t al = a & 0xffff, ah = a >> 16, bl = b & 0xffff, bh = b >> 16;
     uint32_t low = al * bl, cross1 = al * bh, cross2 = ah * bl;
     uint32_t middle = (low >> 16) + (cross1 & 0xffff) + (cross2 & 0xffff);
-    return (uint64_t)(ah * bh + (cross1 >> 16) + (cross2 >> 16) + (middle >> 16)) << 32 | (middle << 16 | (low & 0xffff));
+    return (uint64_t)(ah * bh + (cross1 >> 16) + (cross2 >> 16) + (middle >> 16)) << 32 |
+           (middle << 16 | (low & 0xffff));
 }
 
 uint64_t __muldi3(uint64_t a, uint64_t b) {

@@ -1,14 +1,17 @@
-/* The vector functions of esp32s3/pie_gemm.S in C, for an emulated core without them: their own instructions are not counted
- * (sim.ld puts them beside software floating point); what the assembly would have executed is added up instead. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vector functions of esp32s3/pie_gemm.S in C, for an emulated core without them: their own instructions are not
+ * counted (sim.ld puts them beside software floating point); what the assembly would have executed is added up instead.
+ */
 #include "pie_cost.h"
 #include "pie_gemm.h"
 
-uint64_t pie_instructions, pie_operations; /* operations: floating-point ones that only this C executes */
+uint64_t ftv_pie_instructions, ftv_pie_operations; /* operations: floating-point ones that only this C executes */
 
 void ftv_pie_unpack(int8_t *tile, const uint8_t *rows, uintptr_t stride, uintptr_t blocks) {
-    pie_instructions += ftv_pie_unpack_cost(blocks);
+    ftv_pie_instructions += ftv_pie_unpack_cost(blocks);
     for (uintptr_t i = 0; i < 16 * blocks; i++)
-        for (uintptr_t r = 0; r < 16; r++) tile[16 * i + r] = (int8_t)((rows[r * stride + i / 4] >> 2 * (i % 4) & 3) - 1);
+        for (uintptr_t r = 0; r < 16; r++)
+            tile[16 * i + r] = (int8_t)((rows[r * stride + i / 4] >> 2 * (i % 4) & 3) - 1);
 }
 
 static int32_t dot(const int8_t *x, const int8_t *y, uintptr_t y_stride, uintptr_t n) {
@@ -18,14 +21,15 @@ static int32_t dot(const int8_t *x, const int8_t *y, uintptr_t y_stride, uintptr
 }
 
 void ftv_pie_sums(const ftv_pie_job *j) {
-    pie_instructions += ftv_pie_sums_cost(j->blocks, j->tokens);
+    ftv_pie_instructions += ftv_pie_sums_cost(j->blocks, j->tokens);
     for (uintptr_t t = 0; t < j->tokens; t++)
         for (int r = 0; r < 16; r++)
-            ((int32_t *)(void *)((uint8_t *)j->y + t * j->y_stride))[r] = dot(j->x + t * j->x_stride, j->tile + r, 16, 16 * j->blocks);
+            ((int32_t *)(void *)((uint8_t *)j->y + t * j->y_stride))[r] =
+                dot(j->x + t * j->x_stride, j->tile + r, 16, 16 * j->blocks);
 }
 
 static void linear(const ftv_pie_job *j) {
-    pie_operations += j->tokens * (16 * 3 + 1);
+    ftv_pie_operations += j->tokens * (16 * 3 + 1);
     for (uintptr_t t = 0; t < j->tokens; t++) {
         const float scale = j->x_scale[t] * j->scale;
         for (int r = 0; r < 16; r++)
@@ -34,33 +38,33 @@ static void linear(const ftv_pie_job *j) {
     }
 }
 void ftv_pie_linear(const ftv_pie_job *j) {
-    pie_instructions += ftv_pie_linear_cost(j->blocks, j->tokens);
+    ftv_pie_instructions += ftv_pie_linear_cost(j->blocks, j->tokens);
     linear(j);
 }
 void ftv_pie_linear_narrow(const ftv_pie_job *j) {
-    pie_instructions += ftv_pie_narrow_cost(j->blocks, j->tokens);
+    ftv_pie_instructions += ftv_pie_narrow_cost(j->blocks, j->tokens);
     linear(j);
 }
 
 void ftv_pie_align(int8_t *to, const int8_t *from, uintptr_t blocks) {
-    pie_instructions += ftv_pie_align_cost(blocks);
+    ftv_pie_instructions += ftv_pie_align_cost(blocks);
     const uintptr_t n = 16 * blocks - (uintptr_t)from % 16; /* the rest of the last block is rubbish */
     for (uintptr_t i = 0; i < n; i++) to[i] = from[i];
 }
 
 void ftv_pie_dots(int32_t *out, const int8_t *q, const int8_t *k, uintptr_t stride, uintptr_t keys) {
-    pie_instructions += ftv_pie_dots_cost(keys);
+    ftv_pie_instructions += ftv_pie_dots_cost(keys);
     for (uintptr_t i = 0; i < keys; i++) out[i] = dot(q, k + i * stride, 1, 64);
 }
 
 void ftv_pie_widen(int16_t *tile, const int8_t *v, uintptr_t stride, uintptr_t tokens, uintptr_t eighth) {
-    pie_instructions += ftv_pie_widen_cost(tokens);
+    ftv_pie_instructions += ftv_pie_widen_cost(tokens);
     for (uintptr_t t = 0; t < tokens; t++)
         for (uintptr_t d = 0; d < 64; d++) tile[d / 8 * (eighth / 2) + t * 8 + d % 8] = v[t * stride + d];
 }
 
 void ftv_pie_weigh(int32_t *sums, const int16_t *p, const int16_t *tile, uintptr_t blocks) {
-    pie_instructions += ftv_pie_weigh_cost(blocks);
+    ftv_pie_instructions += ftv_pie_weigh_cost(blocks);
     for (uintptr_t d = 0; d < 64; d++) {
         const int16_t *v = tile + d / 8 * 64 * blocks + d % 8;
         sums[d] = 0;

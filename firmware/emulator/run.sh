@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # run.sh PROGRAM.elf PLUGIN.so ARGUMENT ... : runs a program in the emulator; its exit status is ours. Paths are made absolute.
 # PLUGIN.so counts instructions; `-` does without, twice as fast.
 # EMULATOR_SECONDS (default 280) ends an emulator that has lost its way.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # s3_counts.sh BUILD MODEL ... : estimated instructions of an ESP32-S3 per stage, both cores together, with the board's kernel set.
 # Executed: the C of the engine and of kernels_pie.c, compiled for the lx106; floating-point operations by the number of calls (one
 # instruction each in the S3, less CALL around a call that it does not need; a division or root takes DIVISION); vector functions by

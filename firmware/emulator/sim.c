@@ -1,4 +1,6 @@
-/* System calls of QEMU's Xtensa "sim" board (the simcall instruction), picolibc's console, and the programs' platform. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* System calls of QEMU's Xtensa "sim" board (the simcall instruction), picolibc's console, and the programs' platform.
+ */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -90,7 +92,7 @@ void sim_fault(unsigned cause, unsigned pc, unsigned address) {
 
 /* ---- platform.h ---- */
 
-const void *platform_file(const char *path, size_t *bytes) {
+const void *ftv_platform_file(const char *path, size_t *bytes) {
     int fd = simcall(SYS_OPEN, (int)path, 0, 0), n, got = 0;
     if (fd < 0) return NULL;
     int size = simcall(SYS_SEEK, fd, 0, 2);
@@ -103,9 +105,10 @@ const void *platform_file(const char *path, size_t *bytes) {
 }
 
 void sim_mark(void);
-extern uint64_t pie_instructions __attribute__((weak)), pie_operations __attribute__((weak)); /* pie.c, where it is linked */
+extern uint64_t ftv_pie_instructions __attribute__((weak)),
+    ftv_pie_operations __attribute__((weak)); /* pie.c, where it is linked */
 
-platform_count_t platform_count(void) {
+platform_count_t ftv_platform_count(void) {
     static int fd = -1;
     platform_count_t now = {0};
     sim_mark(); /* the plugin writes its counts into this file */
@@ -114,14 +117,14 @@ platform_count_t platform_count(void) {
         simcall(SYS_SEEK, fd, 0, 0);
         simcall(SYS_READ, fd, (int)&now, sizeof now);
     }
-    if (&pie_instructions) now.vector = pie_instructions, now.calls -= pie_operations;
+    if (&ftv_pie_instructions) now.vector = ftv_pie_instructions, now.calls -= ftv_pie_operations;
     return now;
 }
 
-const char *platform_unit(void) { return "instructions"; }
-platform_pool *platform_pool_start(int workers) { return (void)workers, NULL; } /* one core */
-void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg) {
+const char *ftv_platform_unit(void) { return "instructions"; }
+platform_pool *ftv_platform_pool_start(int workers) { return (void)workers, NULL; } /* one core */
+void ftv_platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg) {
     (void)pool;
     for (int i = 0; i < count; i++) task(arg, i, 0);
 }
-void platform_pool_stop(platform_pool *pool) { (void)pool; }
+void ftv_platform_pool_stop(platform_pool *pool) { (void)pool; }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* binary32 arithmetic for a core without a floating-point unit, where Debian's libgcc for the lx106 has none: correctly
  * rounded (half to even), subnormals kept. tests/test_softfloat.c compares every function with the host's hardware.
  *
@@ -33,13 +34,17 @@ float NAME(__truncdfsf2)(double x);
 static const uint32_t SIGN = 0x80000000u, INFINITE = 0x7f800000u, NOT_A_NUMBER = 0x7fc00000u, HIDDEN = 0x800000u;
 
 static inline float number(uint32_t u) { return (bits){.u = u}.f; }
-static inline uint32_t shift_sticky(uint32_t m, int n) { return n == 0 ? m : n < 32 ? m >> n | (m << (32 - n) != 0) : m != 0; }
+static inline uint32_t shift_sticky(uint32_t m, int n) {
+    return n == 0 ? m : n < 32 ? m >> n | (m << (32 - n) != 0) : m != 0;
+}
 
 /* 32 x 32 -> 64 bits on 16-bit halves: a call of the library's would cost as much again. */
 static inline uint64_t multiply(uint32_t a, uint32_t b) {
     uint32_t al = a & 0xffff, ah = a >> 16, bl = b & 0xffff, bh = b >> 16;
-    uint32_t low = al * bl, cross1 = al * bh, cross2 = ah * bl, middle = (low >> 16) + (cross1 & 0xffff) + (cross2 & 0xffff);
-    return (uint64_t)(ah * bh + (cross1 >> 16) + (cross2 >> 16) + (middle >> 16)) << 32 | (middle << 16 | (low & 0xffff));
+    uint32_t low = al * bl, cross1 = al * bh, cross2 = ah * bl,
+             middle = (low >> 16) + (cross1 & 0xffff) + (cross2 & 0xffff);
+    return (uint64_t)(ah * bh + (cross1 >> 16) + (cross2 >> 16) + (middle >> 16)) << 32 |
+           (middle << 16 | (low & 0xffff));
 }
 
 static float round_pack(uint32_t sign, int e, uint32_t m) {

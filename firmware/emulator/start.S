@@ -1,4 +1,6 @@
-/* From reset to main on QEMU's Xtensa "sim" board with the lx106 core: that board jumps to 0x50000000, whatever the ELF says. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From reset to main on QEMU's Xtensa "sim" board with the lx106 core: that board jumps to 0x50000000, whatever
+ * the ELF says. */
     .section .reset, "ax"
     .global _reset
     .align  4

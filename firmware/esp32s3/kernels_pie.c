@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels for the ESP32-S3's vector unit: integer products in pie_gemm.S, the rest from `ref`.
  *
  * 16 outputs at a time are unpacked to int8 [inputs][16] in the scratch memory (internal RAM, if the caller can spare
@@ -21,16 +22,17 @@ _Static_assert(SLICE * 128 < 1 << 19 && SLICE % (16 * 5) == 0 && NARROW * 128 < 
 typedef struct {
     int8_t *tile;   /* [inputs][16], after 16 spare bytes */
     uint32_t *rows; /* [16][blocks] codes to unpack, where the matrix does not have them in that form */
-    int8_t *x;      /* one aligned row of activations and 16 bytes; in the place of `rows`, which are done with by then */
-    float *bias;    /* [16] */
-    int32_t *sums;  /* [GROUP][16], and as many for rows in slices */
+    int8_t *x;   /* one aligned row of activations and 16 bytes; in the place of `rows`, which are done with by then */
+    float *bias; /* [16] */
+    int32_t *sums; /* [GROUP][16], and as many for rows in slices */
 } room;
 
 static int blocks_of(int cols) { return (cols + 15) / 16; }
 static int smaller(int a, int b) { return a < b ? a : b; }
 
 static size_t room_bytes(int cols) {
-    return 15 + 16 + (size_t)blocks_of(smaller(cols, SLICE)) * (16 * LANES + 4 * LANES) + LANES * 4 + 2 * GROUP * LANES * 4;
+    return 15 + 16 + (size_t)blocks_of(smaller(cols, SLICE)) * (16 * LANES + 4 * LANES) + LANES * 4 +
+           2 * GROUP * LANES * 4;
 }
 
 static room lay_out(void *scratch, int cols) {
@@ -143,13 +145,14 @@ static void matmul_pie(int32_t *acc, const int8_t *x, size_t x_stride, const ftv
                 const int count = smaller(tokens - first, GROUP);
                 group_sums(&r, x + (size_t)first * x_stride, x_stride, w, row, n, count, first && w->cols <= SLICE);
                 for (int t = 0; t < count; t++)
-                    memcpy(acc + (size_t)(first + t) * (size_t)w->rows + row, r.sums + t * LANES, (size_t)n * sizeof *acc);
+                    memcpy(acc + (size_t)(first + t) * (size_t)w->rows + row, r.sums + t * LANES,
+                           (size_t)n * sizeof *acc);
             }
     }
 }
 
-static void linear_pie(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
-                       float scale, const float *bias, int tokens, void *scratch) {
+static void linear_pie(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale,
+                       const ftv_matrix *w, float scale, const float *bias, int tokens, void *scratch) {
     const room r = lay_out(scratch, w->cols);
     for (int i = 0; i < LANES && !bias; i++) r.bias[i] = -0.0f; /* v + -0 is v, whatever v */
     for (int row = 0; row < w->rows; row += LANES) {
@@ -196,7 +199,9 @@ typedef struct {
 } attention_room;
 
 static size_t padded_tokens(int tokens) { return ((size_t)tokens + 7) / 8 * 8; }
-static size_t attention_bytes(int tokens) { return 15 + padded_tokens(tokens) * (2 * HEAD + 2 + 4 + 4) + 16 + HEAD * 4; }
+static size_t attention_bytes(int tokens) {
+    return 15 + padded_tokens(tokens) * (2 * HEAD + 2 + 4 + 4) + 16 + HEAD * 4;
+}
 
 static attention_room lay_out_attention(void *scratch, int tokens) {
     const size_t n = padded_tokens(tokens);
@@ -208,12 +213,13 @@ static attention_room lay_out_attention(void *scratch, int tokens) {
     return r;
 }
 
-static void attention_int8_pie(float *out, size_t out_stride, const int8_t *q, const int8_t *k, const int8_t *v, size_t stride,
-                               const float *q_scale, const float *k_scale, size_t scale_stride, const float *v_scale, int tokens,
-                               int head_dim, float scale, int first, int last, void *scratch) {
+static void attention_int8_pie(float *out, size_t out_stride, const int8_t *q, const int8_t *k, const int8_t *v,
+                               size_t stride, const float *q_scale, const float *k_scale, size_t scale_stride,
+                               const float *v_scale, int tokens, int head_dim, float scale, int first, int last,
+                               void *scratch) {
     if (head_dim != HEAD || !aligned(q, stride) || !aligned(k, 0) || !aligned(v, 0)) {
-        ftv_attention_int8_ref(out, out_stride, q, k, v, stride, q_scale, k_scale, scale_stride, v_scale, tokens, head_dim, scale,
-                               first, last, scratch);
+        ftv_attention_int8_ref(out, out_stride, q, k, v, stride, q_scale, k_scale, scale_stride, v_scale, tokens,
+                               head_dim, scale, first, last, scratch);
         return;
     }
     const attention_room r = lay_out_attention(scratch, tokens);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Executed instructions of one call of each function of pie_gemm.S: what the emulator counts where C stands in for it
  * (emulator/pie.c). tests/test_pie.c compares them with every call that it executes. */
 #ifndef FTV_PIE_COST_H
@@ -5,8 +6,12 @@
 #include <stdint.h>
 
 static inline uint64_t ftv_pie_unpack_cost(uint64_t blocks) { return 13 + 99 * blocks; }
-static inline uint64_t ftv_pie_linear_cost(uint64_t blocks, uint64_t tokens) { return 14 + (110 + 17 * blocks) * tokens; }
-static inline uint64_t ftv_pie_narrow_cost(uint64_t blocks, uint64_t tokens) { return 15 + (93 + 17 * blocks) * tokens; }
+static inline uint64_t ftv_pie_linear_cost(uint64_t blocks, uint64_t tokens) {
+    return 14 + (110 + 17 * blocks) * tokens;
+}
+static inline uint64_t ftv_pie_narrow_cost(uint64_t blocks, uint64_t tokens) {
+    return 15 + (93 + 17 * blocks) * tokens;
+}
 static inline uint64_t ftv_pie_sums_cost(uint64_t blocks, uint64_t tokens) { return 10 + (71 + 17 * blocks) * tokens; }
 static inline uint64_t ftv_pie_align_cost(uint64_t blocks) { return 2 + 5 * blocks; }
 static inline uint64_t ftv_pie_dots_cost(uint64_t keys) { return 15 + 8 * keys; }

@@ -1,4 +1,6 @@
-/* board-sim [MODEL.gguf]: the board's program on this computer, behind a pseudo-terminal whose path is printed first. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* board-sim [MODEL.gguf]: the board's program on this computer, behind a pseudo-terminal whose path is printed first.
+ */
 #define _XOPEN_SOURCE 700
 #define _DEFAULT_SOURCE
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "arguments.h"
 #include "draw.h"
 #include "platform.h"
 
@@ -43,7 +46,7 @@ static void host_write(void *context, const void *bytes, size_t n) {
 
 static uint64_t host_microseconds(void *context) {
     (void)context;
-    return platform_count().total / 1000;
+    return ftv_platform_count().total / 1000;
 }
 
 static void *host_allocate(void *context, size_t bytes) {
@@ -94,15 +97,57 @@ static int open_terminal(int *slave) {
 static int usage(const char *why) {
     fprintf(stderr,
             "board-sim: %s\n"
-            "usage: board-sim [MODEL.gguf] [--image SCREEN.ppm] [--stdio] [--idle-seconds S] [--threads N] [--kernels NAME]\n"
+            "usage: board-sim [MODEL.gguf] [--image SCREEN.ppm] [--stdio] [--idle-seconds S] [--threads N] [--kernels "
+            "NAME]\n"
             "                 [--attention f32|int8] [--memory BYTES]\n"
-            "  prints the path of a pseudo-terminal and answers on it as the board does (esp32s3/PROTOCOL.md), until SIGTERM\n"
+            "  prints the path of a pseudo-terminal and answers on it as the board does (esp32s3/PROTOCOL.md), until "
+            "SIGTERM\n"
             "  --image          keeps what the board's screen shows in this file\n"
             "  --stdio          standard input and output instead, until the input ends\n"
             "  --idle-seconds   ends after S seconds without a request\n"
             "  --memory         what the board has (8388608)\n",
             why);
     return 2;
+}
+
+typedef struct {
+    const char *model;
+    bool stdio;
+    double idle; /* seconds; 0: for ever */
+    ftv_options options;
+} command;
+
+/* NULL, or the word that is wrong */
+static const char *read_command(command *c, host *h, int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--stdio"))
+            c->stdio = true;
+        else if (ftv_argument_is("--image", argc, argv, &i))
+            h->screen = argv[i];
+        else if (ftv_argument_is("--idle-seconds", argc, argv, &i))
+            c->idle = atof(argv[i]);
+        else if (ftv_argument_is("--memory", argc, argv, &i))
+            h->memory = (size_t)strtoull(argv[i], NULL, 10);
+        else if (!ftv_argument(&c->options, argc, argv, &i)) {
+            if (argv[i][0] == '-' || c->model) return argv[i];
+            c->model = argv[i];
+        }
+    }
+    return NULL;
+}
+
+/* Answers requests until the input ends, nobody asks any more, or a signal comes. */
+static void serve(ftv_app *app, const host *h, double idle) {
+    while (!stopped) {
+        uint8_t buffer[4096];
+        const int ready = poll(&(struct pollfd){.fd = h->in, .events = POLLIN}, 1, idle > 0 ? (int)(idle * 1000) : -1);
+        if (!ready) break;
+        const ssize_t n = ready > 0 ? read(h->in, buffer, sizeof buffer) : -1;
+        if (n > 0)
+            ftv_app_receive(app, buffer, (size_t)n);
+        else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+            break;
+    }
 }
 
 int main(int argc, char **argv) {
@@ -114,59 +159,28 @@ int main(int argc, char **argv) {
                        .microseconds = host_microseconds,
                        .allocate = host_allocate,
                        .release = host_release};
-    ftv_options options = {0};
-    const char *path = NULL;
-    bool stdio = false;
-    double idle = 0;
-    for (int i = 1; i < argc; i++) {
-        const bool more = i + 1 < argc;
-        if (!strcmp(argv[i], "--stdio"))
-            stdio = true;
-        else if (!strcmp(argv[i], "--image") && more)
-            h.screen = argv[++i];
-        else if (!strcmp(argv[i], "--idle-seconds") && more)
-            idle = atof(argv[++i]);
-        else if (!strcmp(argv[i], "--threads") && more)
-            options.workers = atoi(argv[++i]);
-        else if (!strcmp(argv[i], "--kernels") && more)
-            options.kernels = argv[++i];
-        else if (!strcmp(argv[i], "--memory") && more)
-            h.memory = (size_t)strtoull(argv[++i], NULL, 10);
-        else if (!strcmp(argv[i], "--attention") && more && (!strcmp(argv[i + 1], "int8") || !strcmp(argv[i + 1], "f32")))
-            options.attention = strcmp(argv[++i], "int8") ? FTV_ATTENTION_F32 : FTV_ATTENTION_INT8;
-        else if (argv[i][0] == '-' || path)
-            return usage(argv[i]);
-        else
-            path = argv[i];
-    }
+    command c = {0};
+    const char *wrong = read_command(&c, &h, argc, argv);
+    if (wrong) return usage(wrong);
     if (h.screen) board.show = host_show;
     signal(SIGTERM, on_signal);
     signal(SIGINT, on_signal);
     signal(SIGPIPE, SIG_IGN);
     size_t bytes = 0;
-    const void *file = path ? platform_file(path, &bytes) : NULL;
-    if (path && !file) return usage("cannot read the model file");
-    if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers)))
-        options.parallel_for = platform_pool_run;
+    const void *file = c.model ? ftv_platform_file(c.model, &bytes) : NULL;
+    if (c.model && !file) return usage("cannot read the model file");
+    ftv_arguments_pool(&c.options);
     if (file)
-        ftv_app_start(&app, &board, file, bytes, &options);
+        ftv_app_start(&app, &board, file, bytes, &c.options);
     else
-        ftv_app_start_without(&app, &board, "no model file was given", &options);
-    if (file && !app.trouble && !ftv_app_self_test(&app)) fprintf(stderr, "board-sim: self-test failed: %s\n", app.unsound);
+        ftv_app_start_without(&app, &board, "no model file was given", &c.options);
+    if (file && !app.trouble && !ftv_app_self_test(&app))
+        fprintf(stderr, "board-sim: self-test failed: %s\n", app.unsound);
     int slave = -1;
-    if (!stdio && (h.in = h.out = open_terminal(&slave)) < 0) return usage("no pseudo-terminal can be opened");
-    while (!stopped) {
-        uint8_t buffer[4096];
-        const int ready = poll(&(struct pollfd){.fd = h.in, .events = POLLIN}, 1, idle > 0 ? (int)(idle * 1000) : -1);
-        if (!ready) break;
-        const ssize_t n = ready > 0 ? read(h.in, buffer, sizeof buffer) : -1;
-        if (n > 0)
-            ftv_app_receive(&app, buffer, (size_t)n);
-        else if (n == 0 || (errno != EINTR && errno != EAGAIN))
-            break;
-    }
+    if (!c.stdio && (h.in = h.out = open_terminal(&slave)) < 0) return usage("no pseudo-terminal can be opened");
+    serve(&app, &h, c.idle);
     ftv_app_stop(&app);
-    platform_pool_stop(options.parallel_context);
+    ftv_platform_pool_stop(c.options.parallel_context);
     if (slave >= 0) close(slave), close(h.in);
     return 0;
 }

@@ -1,10 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "layer.h"
 
-#include <string.h>
+#include "linear.h"
 
-#include "kernels.h"
-
-enum { MOST = 256, ROWS = 16, ALIGN = 64 }; /* tokens of a task at most; rows normalised at a time, while they are near */
+enum {
+    MOST = 256,
+    ROWS = 16,
+    ALIGN = 64
+}; /* tokens of a task at most; rows normalised at a time, while they are near */
 
 typedef struct {
     const layer_t *layer;
@@ -28,10 +31,10 @@ static size_t worker_bytes(const layer_t *l, const ftv_kernels *k) {
     return kernel_bytes(l, k) + rows_bytes(l) + codes_bytes(l) + aligned(MOST * sizeof(float));
 }
 
-size_t layer_scratch_bytes(const layer_t *l) {
+size_t ftv_layer_scratch_bytes(const layer_t *l) {
     const ftv_kernels *k = ftv_find_kernels(l->kernels);
-    const bool valid =
-        k && l->workers > 0 && l->tokens > 0 && l->weight.rows > 0 && l->weight.cols > 0 && l->weight.cols <= FTV_MAX_WIDTH;
+    const bool valid = k && l->workers > 0 && l->tokens > 0 && l->weight.rows > 0 && l->weight.cols > 0 &&
+                       l->weight.cols <= FTV_MAX_WIDTH;
     return valid ? worker_bytes(l, k) * (size_t)l->workers + ALIGN : 0;
 }
 
@@ -58,11 +61,7 @@ static void linear_task(void *arg, int index, int worker) {
     const float *x = j->x + (size_t)first * cols;
     for (int t = 0; t < n; t += ROWS, x += ROWS * cols) {
         const int m = smaller(ROWS, n - t);
-        if (j->norm) {
-            memcpy(copy, x, (size_t)m * cols * sizeof *x);
-            j->k->rms_quantize(q + (size_t)t * cols, scales + t, copy, cols, j->norm, m, w->cols);
-        } else
-            for (int i = 0; i < m; i++) scales[t + i] = j->k->quantize(q + (size_t)(t + i) * cols, x + (size_t)i * cols, w->cols);
+        ftv_quantize_rows(j->k, q + (size_t)t * cols, scales + t, x, copy, cols, j->norm, m, w->cols);
     }
     j->k->linear(j->y + (size_t)first * rows, rows, q, cols, scales, w, j->scale, j->bias, n, scratch);
 }
@@ -76,16 +75,16 @@ static void run(job_t *j, void (*task)(void *, int, int), void *scratch) {
     const int count = (l->tokens + j->step - 1) / j->step;
     j->scratch = (uint8_t *)scratch + (ALIGN - (uintptr_t)scratch % ALIGN) % ALIGN;
     if (l->pool && l->workers > 1 && count > 1)
-        platform_pool_run(l->pool, count, task, j);
+        ftv_platform_pool_run(l->pool, count, task, j);
     else
         for (int i = 0; i < count; i++) task(j, i, 0);
 }
 
-void layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch) {
+void ftv_layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch) {
     run(&(job_t){.layer = layer, .acc = acc, .codes = x}, matmul_task, scratch);
 }
 
-void layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias,
-                  void *scratch) {
+void ftv_layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias,
+                      void *scratch) {
     run(&(job_t){.layer = layer, .y = y, .x = x, .norm = norm, .bias = bias, .scale = scale}, linear_task, scratch);
 }

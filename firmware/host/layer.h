@@ -1,4 +1,6 @@
-/* One ternary layer at a time, for a caller whose network is not ours (PyTorch): the engine's kernels over a pool of threads. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One ternary layer at a time, for a caller whose network is not ours (PyTorch): the engine's kernels over a pool of
+ * threads. */
 #ifndef FTV_LAYER_H
 #define FTV_LAYER_H
 
@@ -14,13 +16,14 @@ typedef struct {
 } layer_t;
 
 /* Bytes of scratch that the functions below need; 0 when there are no such kernels, or nothing to compute. */
-size_t layer_scratch_bytes(const layer_t *layer);
+size_t ftv_layer_scratch_bytes(const layer_t *layer);
 
 /* acc[t][r] = sum_k x[t][k] * code[r][k]: int8 [tokens][cols] -> int32 [tokens][rows] */
-void layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch);
+void ftv_layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch);
 
-/* y = int8(RMSNorm(x) * norm) . codes^T * scale + bias: [tokens][cols] -> [tokens][rows]; norm and bias may be NULL: none. */
-void layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias,
-                  void *scratch);
+/* y = int8(RMSNorm(x) * norm) . codes^T * scale + bias: [tokens][cols] -> [tokens][rows]; norm and bias may be NULL:
+ * none. */
+void ftv_layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias,
+                      void *scratch);
 
 #endif

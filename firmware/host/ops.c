@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "ops.h"
 
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 enum { NORM, QUANTIZE, GELU, ATTENTION_F32, ATTENTION_INT8, OPS };
 
-const char *ops_text(int index) {
+const char *ftv_ops_text(int index) {
     static const char *const names[OPS] = {"LayerNorm", "RMSNorm, int8", "GELU", "attention, FP32", "attention, int8"};
     return index >= 0 && index < OPS ? names[index] : NULL;
 }
@@ -21,8 +22,8 @@ static void fill(float *x, int8_t *q, size_t n) { /* between -1 and 1: no operat
     }
 }
 
-static void once(const ftv_kernels *k, int op, float *x, float *y, int8_t *q, const float *ones, int tokens, int dim, int heads,
-                 void *scratch) {
+static void once(const ftv_kernels *k, int op, float *x, float *y, int8_t *q, const float *ones, int tokens, int dim,
+                 int heads, void *scratch) {
     const size_t d = (size_t)dim;
     const int h = dim / heads;
     switch (op) {
@@ -37,14 +38,14 @@ static void once(const ftv_kernels *k, int op, float *x, float *y, int8_t *q, co
             break;
         default:
             for (int i = 0; i < dim; i += h)
-                k->attention_int8(y + i, 3 * d, q + i, q + d + i, q + 2 * d + i, 3 * d, ones, ones, 0, ones, tokens, h, 1e-4f, 0,
-                                  tokens, scratch);
+                k->attention_int8(y + i, 3 * d, q + i, q + d + i, q + 2 * d + i, 3 * d, ones, ones, 0, ones, tokens, h,
+                                  1e-4f, 0, tokens, scratch);
     }
 }
 
-double ops_seconds(const char *kernels, int index, int tokens, int dim, int heads, double seconds) {
+double ftv_ops_seconds(const char *kernels, int index, int tokens, int dim, int heads, double seconds) {
     const ftv_kernels *k = ftv_find_kernels(kernels);
-    if (!k || !ops_text(index) || tokens < 1 || heads < 1 || dim < heads) return 0;
+    if (!k || !ftv_ops_text(index) || tokens < 1 || heads < 1 || dim < heads) return 0;
     const size_t n = (size_t)tokens * (size_t)dim * 4,
                  scratch_bytes = k->scratch_bytes(FTV_PACK_2BIT, 1, 1, 1, tokens, dim / heads);
     float *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y), *ones = malloc((size_t)dim * sizeof *ones);
@@ -55,22 +56,22 @@ double ops_seconds(const char *kernels, int index, int tokens, int dim, int head
         for (int i = 0; i < dim; i++) ones[i] = 1.0f;
         for (int warm = 1; (double)sum < seconds * 1e9; warm = 0) {
             fill(x, q, n); /* some operations change their input */
-            const uint64_t start = platform_count().total;
+            const uint64_t start = ftv_platform_count().total;
             once(k, index, x, y, q, ones, tokens, dim, heads, (uint8_t *)scratch + (64 - (uintptr_t)scratch % 64));
-            if (!warm) sum += platform_count().total - start, passes++;
+            if (!warm) sum += ftv_platform_count().total - start, passes++;
         }
     }
     free(x), free(y), free(ones), free(q), free(scratch);
     return passes ? (double)sum * 1e-9 / (double)passes : 0;
 }
 
-double engine_peak(const char *kernels, double seconds) {
+double ftv_ops_peak(const char *kernels, double seconds) {
     const ftv_kernels *k = ftv_find_kernels(kernels);
     double best = 0;
     if (!k || !k->peak) return 0;
-    for (uint64_t begin = platform_count().total; (double)(platform_count().total - begin) < seconds * 1e9;) {
-        const uint64_t start = platform_count().total, macs = k->peak(1 << 16);
-        const double rate = (double)macs / ((double)(platform_count().total - start) * 1e-9);
+    for (uint64_t begin = ftv_platform_count().total; (double)(ftv_platform_count().total - begin) < seconds * 1e9;) {
+        const uint64_t start = ftv_platform_count().total, macs = k->peak(1 << 16);
+        const double rate = (double)macs / ((double)(ftv_platform_count().total - start) * 1e-9);
         if (rate > best) best = rate;
     }
     return best;

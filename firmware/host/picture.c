@@ -1,5 +1,6 @@
-/* Picture files as 8-bit pixels. PNG and JPEG are stb_image's work, except for what it leaves to its caller: transparency and
- * the way up. Sixteen bits become their upper eight, as they do in Pillow. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Picture files as 8-bit pixels. PNG and JPEG are stb_image's work, except for what it leaves to its caller:
+ * transparency and the way up. Sixteen bits become their upper eight, as they do in Pillow. */
 #include "picture.h"
 
 #include <math.h>
@@ -60,8 +61,8 @@ static int png_orientation(span s) {
     return 1;
 }
 
-/* NULL, or why a JPEG is refused that stb_image would make something of: four colours of which nobody says (as Adobe's programs
- * do) that they are ink upside down, and a file that broke off. */
+/* NULL, or why a JPEG is refused that stb_image would make something of: four colours of which nobody says (as Adobe's
+ * programs do) that they are ink upside down, and a file that broke off. */
 static const char *look_at_jpeg(span s, int *orientation) {
     bool four = false, adobe = false;
     size_t at = 2, n = 0;
@@ -82,13 +83,15 @@ static const char *look_at_jpeg(span s, int *orientation) {
 
 /* Pixels of `from`, turned: 2 to 4 keep width and height, 5 to 8 swap them. */
 static void turn(const uint8_t *from, uint8_t *to, int width, int height, int channels, int orientation) {
-    const bool swap = orientation > 4, right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8,
+    const bool swap = orientation > 4,
+               right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8,
                down = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     const int w = swap ? height : width, h = swap ? width : height;
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
             const int u = swap ? y : x, v = swap ? x : y; /* column and row before any mirror */
-            const size_t source = (size_t)(down ? height - 1 - v : v) * (size_t)width + (size_t)(right ? width - 1 - u : u);
+            const size_t source =
+                (size_t)(down ? height - 1 - v : v) * (size_t)width + (size_t)(right ? width - 1 - u : u);
             memcpy(to + ((size_t)y * (size_t)w + (size_t)x) * (size_t)channels, from + source * (size_t)channels,
                    (size_t)channels);
         }
@@ -108,7 +111,8 @@ static const char *read_compressed(span s, picture *p, int orientation) {
     const int channels = n < 3 ? 1 : 3;
     for (size_t i = 0; n != channels && i < area; i++) /* in place: never ahead of what is read */
         for (int c = 0; c < channels; c++)
-            d[i * (size_t)channels + (size_t)c] = on_white(d[i * (size_t)n + (size_t)c], d[i * (size_t)n + (size_t)n - 1]);
+            d[i * (size_t)channels + (size_t)c] =
+                on_white(d[i * (size_t)n + (size_t)c], d[i * (size_t)n + (size_t)n - 1]);
     if (orientation > 1) {
         uint8_t *upright = malloc(area * (size_t)channels);
         if (upright) turn(d, upright, im->width, im->height, channels, orientation);
@@ -151,14 +155,14 @@ static const char *read_portable(span s, picture *p) {
     if (!(p->pixels = malloc(values))) return "out of memory";
     for (size_t i = 0; i < values; i++) {
         const double v = bytes == 1 ? s.data[at + i] : be16(s.data + at + 2 * i), share = (v < most ? v : most) / most;
-        p->pixels[i] =
-            (uint8_t)(grey && bytes == 2 ? (int)rint(share * 65535) >> 8 : (int)rint(share * 255)); /* Pillow's rounding */
+        p->pixels[i] = (uint8_t)(grey && bytes == 2 ? (int)rint(share * 65535) >> 8
+                                                    : (int)rint(share * 255)); /* Pillow's rounding */
     }
     im->format = grey ? FTV_GREY8 : FTV_RGB888;
     return NULL;
 }
 
-const char *picture_decode(const uint8_t *data, size_t bytes, picture *p) {
+const char *ftv_picture_decode(const uint8_t *data, size_t bytes, picture *p) {
     const span s = {data, bytes};
     const char *why = NULL;
     int orientation = 0;
@@ -177,8 +181,8 @@ const char *picture_decode(const uint8_t *data, size_t bytes, picture *p) {
     return why;
 }
 
-const char *picture_read(const char *path, picture *p) {
+const char *ftv_picture_read(const char *path, picture *p) {
     size_t bytes = 0;
-    const uint8_t *data = platform_file(path, &bytes);
-    return data ? picture_decode(data, bytes, p) : "cannot read the file";
+    const uint8_t *data = ftv_platform_file(path, &bytes);
+    return data ? ftv_picture_decode(data, bytes, p) : "cannot read the file";
 }

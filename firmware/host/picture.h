@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Picture files as 8-bit pixels, upright, without transparency: the rules of `ftervit.data.picture`, in C. */
 #ifndef FTV_PICTURE_H
 #define FTV_PICTURE_H
@@ -10,7 +11,7 @@ typedef struct {
 } picture;
 
 /* From a PNG, a JPEG, a binary PGM or PPM. NULL, or why it cannot be read; `free(p->pixels)` when done. */
-const char *picture_decode(const uint8_t *data, size_t bytes, picture *p);
-const char *picture_read(const char *path, picture *p);
+const char *ftv_picture_decode(const uint8_t *data, size_t bytes, picture *p);
+const char *ftv_picture_read(const char *path, picture *p);
 
 #endif

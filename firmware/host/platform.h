@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the programs need of the machine below them: a file, and a count of work done. */
 #ifndef FTV_PLATFORM_H
 #define FTV_PLATFORM_H
@@ -6,21 +7,22 @@
 #include <stdint.h>
 
 /* The whole file (memory-mapped where that exists), or NULL. It stays until the program ends. */
-const void *platform_file(const char *path, size_t *bytes);
+const void *ftv_platform_file(const char *path, size_t *bytes);
 
 typedef struct {
     uint64_t total, soft_float, calls, divisions, vector;
 } platform_count_t; /* soft_float: share inside software floating point, entered by `calls` operations and `divisions`;
                         vector: instructions of vector kernels that C stood in for */
-platform_count_t platform_count(void);
-const char *platform_unit(void); /* of the counts: "ns", "instructions" */
+platform_count_t ftv_platform_count(void);
+const char *ftv_platform_unit(void); /* of the counts: "ns", "instructions" */
 
-int platform_processors(void); /* that this process may use */
+int ftv_platform_processors(void); /* that this process may use */
 
-/* The engine's parallel-for over the machine's cores; NULL when there is none. A child of fork() may go on with it, or stop it. */
+/* The engine's parallel-for over the machine's cores; NULL when there is none. A child of fork() may go on with it, or
+ * stop it. */
 typedef struct platform_pool platform_pool;
-platform_pool *platform_pool_start(int workers);
-void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg);
-void platform_pool_stop(platform_pool *pool);
+platform_pool *ftv_platform_pool_start(int workers);
+void ftv_platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg);
+void ftv_platform_pool_stop(platform_pool *pool);
 
 #endif

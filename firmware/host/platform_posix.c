@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */
 #else
@@ -16,7 +17,7 @@
 
 #include "platform.h"
 
-const void *platform_file(const char *path, size_t *bytes) {
+const void *ftv_platform_file(const char *path, size_t *bytes) {
     struct stat st;
     int fd = open(path, O_RDONLY);
     if (fd < 0) return NULL;
@@ -29,19 +30,22 @@ const void *platform_file(const char *path, size_t *bytes) {
     return p == MAP_FAILED ? NULL : p;
 }
 
-platform_count_t platform_count(void) {
+platform_count_t ftv_platform_count(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (platform_count_t){.total = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec};
 }
 
-const char *platform_unit(void) { return "ns"; }
+const char *ftv_platform_unit(void) { return "ns"; }
 
 /* ---- a pool: workers 1.. wait for a job; the caller is worker 0 ----
- * The stages of a forward pass follow each other within tens of microseconds, less than it takes to wake a thread: who waits
- * looks for a while before it sleeps. Where there are more workers than processors nobody looks, and all sleep at once. */
+ * The stages of a forward pass follow each other within tens of microseconds, less than it takes to wake a thread: who
+ * waits looks for a while before it sleeps. Where there are more workers than processors nobody looks, and all sleep at
+ * once. */
 
-enum { LOOK_NS = 300000 }; /* longer than it takes to wake a thread, on a virtual machine too; else both would take turns to sleep */
+enum {
+    LOOK_NS = 300000
+}; /* longer than it takes to wake a thread, on a virtual machine too; else both would take turns to sleep */
 
 typedef struct {
     platform_pool *pool;
@@ -79,13 +83,13 @@ static void pause_a_little(void) {
 
 /* Until *value is no longer `old`, or for LOOK_NS; whether it changed. */
 static bool look(const platform_pool *p, atomic_uint *value, unsigned old) {
-    const uint64_t begin = platform_count().total;
+    const uint64_t begin = ftv_platform_count().total;
     while (p->looks) {
         for (int i = 0; i < 64; i++) {
             if (atomic_load(value) != old) return true;
             pause_a_little();
         }
-        if (platform_count().total - begin > LOOK_NS) break;
+        if (ftv_platform_count().total - begin > LOOK_NS) break;
         sched_yield(); /* who is waited for may be behind us, on this processor */
     }
     return atomic_load(value) != old;
@@ -95,8 +99,8 @@ static void work(platform_pool *p, int number) {
     for (int i; (i = atomic_fetch_add(&p->next, 1)) < p->count;) p->task(p->arg, i, number);
 }
 
-/* A thread that is woken may be put behind the caller, on the caller's processor, and stay there for a long time because
- * neither sleeps: it moves away. */
+/* A thread that is woken may be put behind the caller, on the caller's processor, and stay there for a long time
+ * because neither sleeps: it moves away. */
 static int this_cpu(void) {
 #if defined(__linux__)
     return sched_getcpu();
@@ -139,7 +143,7 @@ static void *member_main(void *arg) {
     }
 }
 
-int platform_processors(void) {
+int ftv_platform_processors(void) {
 #if defined(__linux__)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
@@ -150,7 +154,7 @@ int platform_processors(void) {
 
 static void start_members(platform_pool *p, int workers) {
     p->forks = atomic_load(&forks);
-    p->looks = workers <= platform_processors();
+    p->looks = workers <= ftv_platform_processors();
     atomic_store(&p->job, 0);
     atomic_store(&p->sleepers, 0);
     pthread_mutex_init(&p->lock, NULL);
@@ -163,7 +167,7 @@ static void start_members(platform_pool *p, int workers) {
     }
 }
 
-platform_pool *platform_pool_start(int workers) {
+platform_pool *ftv_platform_pool_start(int workers) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
     platform_pool *p = calloc(1, sizeof *p);
@@ -184,7 +188,7 @@ static void begin(platform_pool *p) {
     pthread_mutex_unlock(&p->lock);
 }
 
-void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg) {
+void ftv_platform_pool_run(void *pool, int count, void (*task)(void *, int, int), void *arg) {
     platform_pool *p = pool;
     if (!has_threads(p)) start_members(p, p->workers);
     p->task = task;
@@ -201,7 +205,7 @@ void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), vo
     pthread_mutex_unlock(&p->lock);
 }
 
-void platform_pool_stop(platform_pool *p) {
+void ftv_platform_pool_stop(platform_pool *p) {
     if (!p) return;
     if (has_threads(p)) {
         atomic_store(&p->stop, true);

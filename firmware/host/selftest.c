@@ -1,15 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count]
- * selftest MODEL.gguf --pictures FILE [...]          a CRC-32 of each picture's logits; 8-bit pictures one after another
- * selftest --list                                   names of the kernels that run here
+ * selftest MODEL.gguf --pictures FILE [...]    a CRC-32 of each picture's logits; 8-bit pictures one after another
+ * selftest --list                              names of the kernels that run here
  *
- * Runs the picture that the model file carries (tensor golden.input; a fixed pattern when there is none) and prints a CRC-32
- * of every stage's bits: two machines agree when these lines do. Compares with the file's golden tensors, within its
- * tolerance. Exit status 0, or 1 with the first value that differs. Runs on the host and in the emulator. */
+ * Runs the picture that the model file carries (tensor golden.input; a fixed pattern when there is none) and prints a
+ * CRC-32 of every stage's bits: two machines agree when these lines do. Compares with the file's golden tensors, within
+ * its tolerance. Exit status 0, or 1 with the first value that differs. Runs on the host and in the emulator. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arguments.h"
 #include "bits.h"
 #include "ftervit.h"
 #include "golden.h"
@@ -35,7 +37,7 @@ static void compare(report *r, ftv_stage stage, int block, const float *data, in
 
 static void on_stage(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int stride) {
     report *r = context;
-    platform_count_t now = platform_count();
+    platform_count_t now = ftv_platform_count();
     r->stages[stage].total += now.total - r->last.total;
     r->stages[stage].soft_float += now.soft_float - r->last.soft_float;
     r->stages[stage].calls += now.calls - r->last.calls;
@@ -43,24 +45,26 @@ static void on_stage(void *context, ftv_stage stage, int block, const float *dat
     r->stages[stage].divisions += now.divisions - r->last.divisions;
     printf("%-10s %3d %08" PRIx32 "\n", ftv_stage_text(stage), block, ftv_stage_crc(data, rows, cols, stride));
     compare(r, stage, block, data, rows, cols, stride);
-    r->last = platform_count();
+    r->last = ftv_platform_count();
 }
 
 static void print_counts(const report *r, const ftv_model *m) {
     platform_count_t all = {0};
     for (int i = 0; i < FTV_STAGES; i++) {
-        printf("count %-10s %15" PRIu64 " %s", ftv_stage_text((ftv_stage)i), r->stages[i].total, platform_unit());
-        if (r->stages[i].soft_float) printf(", %15" PRIu64 " of them software floating point, %" PRIu64 " operations, %" PRIu64 " divisions",
+        printf("count %-10s %15" PRIu64 " %s", ftv_stage_text((ftv_stage)i), r->stages[i].total, ftv_platform_unit());
+        if (r->stages[i].soft_float)
+            printf(", %15" PRIu64 " of them software floating point, %" PRIu64 " operations, %" PRIu64 " divisions",
                    r->stages[i].soft_float, r->stages[i].calls, r->stages[i].divisions);
         if (r->stages[i].vector) printf(", %" PRIu64 " in vector kernels beside", r->stages[i].vector);
         printf("\n");
         all.total += r->stages[i].total;
         all.soft_float += r->stages[i].soft_float;
     }
-    const uint64_t macs = ftv_ternary_macs(m), per[2] = {all.total * 1000 / macs, (all.total - all.soft_float) * 1000 / macs};
+    const uint64_t macs = ftv_ternary_macs(m),
+                   per[2] = {all.total * 1000 / macs, (all.total - all.soft_float) * 1000 / macs};
     printf("count %-10s %15" PRIu64 " %s, %" PRIu64 ".%03" PRIu64 " per ternary MAC (%" PRIu64 ".%03" PRIu64
            " without software floating point)\n",
-           "all", all.total, platform_unit(), per[0] / 1000, per[0] % 1000, per[1] / 1000, per[1] % 1000);
+           "all", all.total, ftv_platform_unit(), per[0] / 1000, per[0] % 1000, per[1] / 1000, per[1] % 1000);
 }
 
 static int list_kernels(void) {
@@ -83,6 +87,39 @@ static ftv_status run_pictures(ftv_session *s, const uint8_t *pictures, size_t b
     return FTV_OK;
 }
 
+/* The picture that the file carries, or those of `pictures`: FTV_OK, or what went wrong. */
+static ftv_status run(report *r, const ftv_model *m, ftv_options *options, const uint8_t *pictures, size_t bytes) {
+    char why[FTV_ERROR_BYTES];
+    size_t arena_bytes;
+    ftv_session session;
+    options->on_stage = pictures ? NULL : on_stage;
+    options->stage_context = r;
+    ftv_status status = ftv_plan(m, options, &arena_bytes, why);
+    if (status) {
+        printf("%s: %s\n", ftv_status_text(status), why);
+        return status;
+    }
+    void *arena = malloc(arena_bytes);
+    float *logits = malloc((size_t)m->classes * sizeof *logits);
+    uint8_t *input = malloc((size_t)m->image_size * (size_t)m->image_size * (size_t)m->channels);
+    if (input) ftv_golden_picture(&r->golden, m, input);
+    status = arena && logits && input ? ftv_start(&session, m, options, arena, arena_bytes) : FTV_ERR_MEMORY;
+    r->last = ftv_platform_count();
+    if (!status)
+        status = pictures ? run_pictures(&session, pictures, bytes, logits) : ftv_run_u8(&session, input, logits);
+    if (status) printf("%s\n", ftv_status_text(status));
+    free(arena);
+    free(logits);
+    free(input);
+    return status;
+}
+
+static int usage(const char *why) {
+    printf("usage: selftest MODEL.gguf " FTV_ARGUMENTS_USAGE " [--count] [--pictures FILE]; selftest --list; %s\n",
+           why);
+    return 2;
+}
+
 int main(int argc, char **argv) {
     static ftv_model model; /* static: too large for a small stack */
     static report r;
@@ -92,56 +129,27 @@ int main(int argc, char **argv) {
         if (!strcmp(argv[i], "--list")) return list_kernels();
         if (!strcmp(argv[i], "--count"))
             r.count = true;
-        else if (!strcmp(argv[i], "--kernels") && i + 1 < argc)
-            options.kernels = argv[++i];
-        else if (!strcmp(argv[i], "--attention") && i + 1 < argc)
-            options.attention = strcmp(argv[++i], "int8") ? FTV_ATTENTION_F32 : FTV_ATTENTION_INT8;
-        else if (!strcmp(argv[i], "--pictures") && i + 1 < argc)
-            picture_path = argv[++i];
-        else if (!strcmp(argv[i], "--threads") && i + 1 < argc)
-            options.workers = atoi(argv[++i]);
-        else
+        else if (ftv_argument_is("--pictures", argc, argv, &i))
+            picture_path = argv[i];
+        else if (!ftv_argument(&options, argc, argv, &i))
             path = argv[i];
     }
-    size_t bytes = 0;
-    const void *file = path ? platform_file(path, &bytes) : NULL;
-    if (!file) {
-        printf("usage: selftest MODEL.gguf [--kernels NAME] [--attention f32|int8] [--threads N] [--count] [--pictures FILE]; selftest --list; %s\n",
-               path ? "cannot read that file" : "no file given");
-        return 2;
-    }
+    if (!path) return usage("no file given");
+    size_t bytes = 0, picture_bytes = 0;
+    const void *file = ftv_platform_file(path, &bytes);
+    if (!file) return usage("cannot read that file");
     ftv_status status = ftv_open(&model, file, bytes);
-    if (status) {
-        printf("%s: %s: %s\n", path, ftv_status_text(status), model.error);
-        return 2;
-    }
-    ftv_golden_open(&r.golden, &model);
-    if (options.workers > 1 && (options.parallel_context = platform_pool_start(options.workers)))
-        options.parallel_for = platform_pool_run;
-    size_t picture_bytes = 0;
-    const uint8_t *pictures = picture_path ? platform_file(picture_path, &picture_bytes) : NULL;
+    if (status) return printf("%s: %s: %s\n", path, ftv_status_text(status), model.error), 2;
+    const uint8_t *pictures = picture_path ? ftv_platform_file(picture_path, &picture_bytes) : NULL;
     if (picture_path && !pictures) return printf("cannot read %s\n", picture_path), 2;
-    if (!pictures) options.on_stage = on_stage;
-    options.stage_context = &r;
-    size_t arena_bytes = ftv_arena_bytes(&model, &options);
-    void *arena = malloc(arena_bytes ? arena_bytes : 1);
-    float *logits = malloc((size_t)model.classes * sizeof *logits);
-    uint8_t *input = malloc((size_t)model.image_size * (size_t)model.image_size * (size_t)model.channels);
-    if (input) ftv_golden_picture(&r.golden, &model, input);
-    ftv_session session;
-    status = arena && logits && input ? ftv_start(&session, &model, &options, arena, arena_bytes) : FTV_ERR_MEMORY;
-    r.last = platform_count();
-    if (!status) status = pictures ? run_pictures(&session, pictures, picture_bytes, logits) : ftv_run_u8(&session, input, logits);
-    platform_pool_stop(options.parallel_context);
-    free(arena);
-    free(logits);
-    free(input);
-    if (status) {
-        printf("%s\n", ftv_status_text(status));
-        return 2;
-    }
+    ftv_golden_open(&r.golden, &model);
+    ftv_arguments_pool(&options);
+    status = run(&r, &model, &options, pictures, picture_bytes);
+    ftv_platform_pool_stop(options.parallel_context);
+    if (status) return 2;
     if (pictures) return 0;
     if (r.count) print_counts(&r, &model);
-    printf("%s: %d golden tensors compared, %d wrong\n", r.golden.wrong ? "FAILED" : "ok", r.golden.compared, r.golden.wrong);
+    printf("%s: %d golden tensors compared, %d wrong\n", r.golden.wrong ? "FAILED" : "ok", r.golden.compared,
+           r.golden.wrong);
     return r.golden.wrong != 0;
 }

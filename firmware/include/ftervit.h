@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ftervit: a fully ternary vision transformer from one GGUF file, in C11 and libc only.
  *
  *   static ftv_model model;                                   13 KiB, on 64 bits 21: too large for a task's stack
@@ -23,14 +24,43 @@
 extern "C" {
 #endif
 
+/* ---- versions -------------------------------------------------------------------------------------------
+ *
+ * The library's, as semver.org says it: before 1.0.0 a new minor version may change this header. */
+#define FTV_VERSION_MAJOR 0
+#define FTV_VERSION_MINOR 1
+#define FTV_VERSION_PATCH 0
+#define FTV_VERSION (FTV_VERSION_MAJOR * 10000 + FTV_VERSION_MINOR * 100 + FTV_VERSION_PATCH)
+#define FTV_VERSION_TEXT "0.1.0"
+
+/* The model file's, key ftervit.format_version, counts apart from it. It grows by one whenever an engine that does not
+ * know the change would compute something else, or would leave out a check; what such an engine refuses by itself
+ * anyway (a tensor name or a word that it does not know) and keys that it may ignore need no new version. An engine
+ * reads every version from 1 to its own and gives the same bits for an old file for ever; newer files it refuses with
+ * FTV_ERR_UNSUPPORTED.
+ *   1   the first
+ *   2   key header_checksum over the metadata; files of version 1 are read without that check */
+enum { FTV_FORMAT_VERSION = 2 };
+
+/* ---- limits: the loader and ftv_plan name the value that exceeds one ------------------------------------ */
+
 enum {
-    FTV_FORMAT_VERSION = 2, /* the newest that is read; files of version 1 have no checksum over their metadata */
-    FTV_MAX_DEPTH = 64,    /* blocks */
-    FTV_MAX_CHANNELS = 16, /* input channels */
-    FTV_MAX_WORKERS = 64,
-    FTV_MAX_WIDTH = 65535, /* inputs of a linear layer: int8 x ternary sums stay exact in binary32 */
-    FTV_MAX_TOKENS = 65535,
-    FTV_ERROR_BYTES = 160,
+    FTV_MAX_IMAGE_SIZE = 4096,
+    FTV_MAX_IN_CHANNELS = 16,
+    FTV_MAX_PATCH_SIZE = 255,
+    FTV_MAX_GRID = 1024, /* patches a side */
+    FTV_MAX_PREFIX_TOKENS = 64,
+    FTV_MAX_TOKENS = 65535, /* prefix and patches */
+    FTV_MAX_WIDTH = 65535,  /* inputs of a linear layer: int8 x ternary sums stay exact in binary32 */
+    FTV_MAX_EMBED_DIM = FTV_MAX_WIDTH / 4,
+    FTV_MAX_MLP_DIM = FTV_MAX_WIDTH,
+    FTV_MAX_DEPTH = 64, /* blocks */
+    FTV_MAX_NUM_HEADS = 1024,
+    FTV_MAX_NUM_CLASSES = 1 << 20,
+    FTV_MAX_RESIZE_SIZE = 65535, /* shorter edge before the crop */
+    FTV_MAX_WORKERS = 64,        /* of ftv_options */
+    FTV_MAX_CHUNK_TOKENS = 4096, /* of ftv_options */
+    FTV_ERROR_BYTES = 160,       /* of a message */
 };
 
 typedef enum {
@@ -81,8 +111,8 @@ typedef struct {
     float norm_eps;
     ftv_packing packing;
 
-    float mean[FTV_MAX_CHANNELS], std[FTV_MAX_CHANNELS]; /* of 8-bit pixels, 0..255 */
-    int resize_size;                                     /* the shorter edge (squash: both) before the crop to image_size */
+    float mean[FTV_MAX_IN_CHANNELS], std[FTV_MAX_IN_CHANNELS]; /* of 8-bit pixels, 0..255 */
+    int resize_size; /* the shorter edge (squash: both) before the crop to image_size */
     ftv_crop crop;
     ftv_interpolation interpolation;
 
@@ -117,7 +147,8 @@ typedef enum {
     FTV_STAGES,
 } ftv_stage;
 /* Called after each stage with its output: row r starts at data + r * row_stride floats. */
-typedef void (*ftv_on_stage)(void *context, ftv_stage stage, int block, const float *data, int rows, int cols, int row_stride);
+typedef void (*ftv_on_stage)(void *context, ftv_stage stage, int block, const float *data, int rows, int cols,
+                             int row_stride);
 
 struct ftv_kernels; /* kernels.h */
 
@@ -126,7 +157,8 @@ typedef struct {
     ftv_attention attention;
     int workers;      /* 0 means 1; working memory grows with it */
     int chunk_tokens; /* tokens that share one pass over the weights; 0: as the kernels like it */
-    void *fast;       /* a second, faster memory (a microcontroller's internal RAM) of fast_bytes, or NULL: the parts that are */
+    void *fast; /* a second, faster memory (a microcontroller's internal RAM) of fast_bytes, or NULL: the parts that are
+                 */
     size_t fast_bytes; /* used most lie there as far as they fit, and the arena is smaller by them */
     ftv_parallel_for parallel_for;
     void *parallel_context;
@@ -151,6 +183,7 @@ typedef struct {
     uint8_t *attention;   /* int8 attention only */
     uint8_t *work;        /* qkv, or each worker's hidden layer, or the int8 image, whichever stage it is */
     size_t hidden_stride, image_bytes;
+    char error[FTV_ERROR_BYTES]; /* what ftv_start found wrong, in words */
 } ftv_session;
 
 typedef enum { FTV_GREY8, FTV_RGB888, FTV_RGB565_LE, FTV_RGB565_BE } ftv_pixels;
@@ -173,13 +206,24 @@ typedef struct {
  * count, code and the checksum is verified; on failure `model->error` says what and where. */
 ftv_status ftv_open(ftv_model *model, const void *data, size_t bytes);
 
-/* Bytes of arena that a session needs; 0 when the options are not valid. `options` may be NULL. */
+/* Bytes of the file at the start of a larger space (a flash partition); `room`, all of it, when that cannot be told. */
+size_t ftv_file_bytes(const void *data, size_t room);
+
+/* Whether there can be a session with these options (NULL: all defaults), and in *bytes the arena that it needs. If
+ * not, *bytes is 0, and `why` (of FTV_ERROR_BYTES) names the value that is in the way. `bytes` and `why` may be NULL.
+ */
+ftv_status ftv_plan(const ftv_model *model, const ftv_options *options, size_t *bytes, char *why);
+
+/* The same in short: bytes of arena, or 0. */
 size_t ftv_arena_bytes(const ftv_model *model, const ftv_options *options);
 
-/* Lays a session out in `arena` (any alignment; the engine aligns within the size that ftv_arena_bytes gave). */
-ftv_status ftv_start(ftv_session *session, const ftv_model *model, const ftv_options *options, void *arena, size_t bytes);
+/* Lays a session out in `arena` (any alignment; the engine aligns within the size that ftv_plan gave); on failure
+ * `session->error` says why. */
+ftv_status ftv_start(ftv_session *session, const ftv_model *model, const ftv_options *options, void *arena,
+                     size_t bytes);
 
-/* Logits [classes] of one normalised picture [channels][size][size] in binary32. Infinity or NaN in it: all logits are NaN. */
+/* Logits [classes] of one normalised picture [channels][size][size] in binary32. Infinity or NaN in it: all logits are
+ * NaN. */
 ftv_status ftv_run_f32(ftv_session *session, const float *picture, float *logits);
 
 /* Logits [classes] of one 8-bit picture [size][size][channels]: (v - mean) / std is applied on the way. */
@@ -197,6 +241,9 @@ const char *ftv_class_name(const ftv_model *model, int index, size_t *length);
 
 /* Multiply-accumulates with ternary weights of one forward pass. */
 uint64_t ftv_ternary_macs(const ftv_model *model);
+
+/* FTV_VERSION_TEXT of the library that is linked, which may be another than the header's. */
+const char *ftv_version(void);
 
 const char *ftv_status_text(ftv_status status);
 const char *ftv_stage_text(ftv_stage stage);

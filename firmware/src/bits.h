@@ -1,5 +1,7 @@
-/* Little-endian loads from any alignment, and binary16 to binary32. Copies of a fixed size are written as __builtin_memcpy:
- * an instruction or two also where the build forbids the compiler to know memcpy, as ESP-IDF does (-fno-builtin-memcpy). */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Little-endian loads from any alignment, and binary16 to binary32. Copies of a fixed size are written as
+ * __builtin_memcpy: an instruction or two also where the build forbids the compiler to know memcpy, as ESP-IDF does
+ * (-fno-builtin-memcpy). */
 #ifndef FTV_BITS_H
 #define FTV_BITS_H
 

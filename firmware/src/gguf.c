@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "gguf.h"
 
 #include <stdarg.h>
@@ -94,8 +95,8 @@ static bool take_tensor(const ftv_gguf *g, cursor *c, const uint8_t **name, size
     t->dims = take_u32(c);
     if (c->bad) return false;
     if (t->dims < 1 || t->dims > 4) {
-        ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s has %u dimensions, 1 to 4 are possible", (int)(*length < 64 ? *length : 64),
-                      (const char *)*name, (unsigned)t->dims);
+        ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %.*s has %u dimensions, 1 to 4 are possible",
+                      (int)(*length < 64 ? *length : 64), (const char *)*name, (unsigned)t->dims);
         return false;
     }
     uint64_t n = 1;
@@ -134,6 +135,66 @@ static bool same(const uint8_t *s, size_t length, const char *key) {
     return strlen(key) == length && memcmp(s, key, length) == 0;
 }
 
+/* Magic, version, counts */
+static ftv_status read_start(ftv_gguf *g, cursor *c) {
+    const uint8_t *magic = take(c, 4);
+    if (!magic || memcmp(magic, "GGUF", 4) != 0)
+        return ftv_gguf_fail(g, FTV_ERR_FORMAT, "not a GGUF file: it does not start with 'GGUF'");
+    const uint32_t version = take_u32(c);
+    if (version != 3)
+        return ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "GGUF version %u; version 3, little-endian, is read",
+                             (unsigned)version);
+    g->tensors = take_u64(c);
+    g->keys = take_u64(c);
+    if (g->tensors > MOST || g->keys > MOST) /* look-ups are linear */
+        return ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "more than %d tensors or keys: truncated, or not one of ours",
+                             MOST);
+    return FTV_OK;
+}
+
+static ftv_status read_keys(ftv_gguf *g, cursor *c) {
+    g->keys_at = c->at;
+    g->alignment = 32;
+    for (uint64_t i = 0; i < g->keys; i++) { /* 13 bytes or more each: ends with the file */
+        size_t n;
+        ftv_value v;
+        const uint8_t *key = take_string(c, &n);
+        if (!take_value(c, &v))
+            return ftv_gguf_fail(g, FTV_ERR_FORMAT, "key %llu does not fit into the file: truncated?",
+                                 (unsigned long long)i);
+        if (same(key, n, "general.alignment") && v.type == GGUF_U32 && !v.array) g->alignment = ftv_load_u32(v.value);
+    }
+    if (g->alignment < 4 || g->alignment > 4096 || (g->alignment & (g->alignment - 1)))
+        return ftv_gguf_fail(g, FTV_ERR_FORMAT, "alignment %u is not a power of two from 4 to 4096",
+                             (unsigned)g->alignment);
+    return FTV_OK;
+}
+
+/* Where the tensors' data begin and end: every tensor fits into the file. */
+static ftv_status read_tensors(ftv_gguf *g, cursor *c) {
+    const uint8_t *name;
+    size_t n;
+    ftv_tensor t;
+    g->tensors_at = c->at;
+    for (uint64_t i = 0; i < g->tensors; i++)
+        if (!take_tensor(g, c, &name, &n, &t))
+            return ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %llu does not fit into the file: truncated?",
+                                 (unsigned long long)i);
+    if (c->bad) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "the file ends inside its header");
+    const size_t data_at = (c->at + g->alignment - 1) & ~(size_t)(g->alignment - 1);
+    if (data_at > g->bytes) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "the file ends before its tensor data");
+    g->data_at = g->end = data_at;
+    c->at = g->tensors_at;
+    for (uint64_t i = 0; i < g->tensors; i++) {
+        if (!take_tensor(g, c, &name, &n, &t)) return FTV_ERR_FORMAT;
+        const size_t end = (size_t)(t.data - g->data) + t.bytes;
+        g->end = end > g->end ? end : g->end;
+    }
+    const size_t padding = -(g->end - data_at) & (g->alignment - 1);
+    g->end += padding < g->bytes - g->end ? padding : g->bytes - g->end;
+    return FTV_OK;
+}
+
 ftv_status ftv_gguf_open(ftv_gguf *g, const void *data, size_t bytes, char *error) {
     memset(g, 0, sizeof *g);
     g->error = error;
@@ -141,49 +202,15 @@ ftv_status ftv_gguf_open(ftv_gguf *g, const void *data, size_t bytes, char *erro
     g->data = data;
     g->bytes = bytes;
     cursor c = {g->data, 0, bytes, false};
-    const uint8_t *magic = take(&c, 4);
-    if (!magic || memcmp(magic, "GGUF", 4) != 0)
-        return ftv_gguf_fail(g, FTV_ERR_FORMAT, "not a GGUF file: it does not start with 'GGUF'");
-    uint32_t version = take_u32(&c);
-    if (version != 3)
-        return ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "GGUF version %u; version 3, little-endian, is read", (unsigned)version);
-    g->tensors = take_u64(&c);
-    g->keys = take_u64(&c);
-    if (g->tensors > MOST || g->keys > MOST)
-        return ftv_gguf_fail(g, FTV_ERR_UNSUPPORTED, "more than %d tensors or keys: truncated, or not one of ours",
-                             MOST); /* look-ups are linear */
-    g->keys_at = c.at;
-    g->alignment = 32;
-    for (uint64_t i = 0; i < g->keys; i++) { /* 13 bytes or more each: ends with the file */
-        size_t n;
-        ftv_value v;
-        const uint8_t *key = take_string(&c, &n);
-        if (!take_value(&c, &v))
-            return ftv_gguf_fail(g, FTV_ERR_FORMAT, "key %llu does not fit into the file: truncated?", (unsigned long long)i);
-        if (same(key, n, "general.alignment") && v.type == GGUF_U32 && !v.array) g->alignment = ftv_load_u32(v.value);
-    }
-    if (g->alignment < 4 || g->alignment > 4096 || (g->alignment & (g->alignment - 1)))
-        return ftv_gguf_fail(g, FTV_ERR_FORMAT, "alignment %u is not a power of two from 4 to 4096", (unsigned)g->alignment);
-    g->tensors_at = c.at;
-    const uint8_t *name;
-    size_t n;
-    ftv_tensor t;
-    for (uint64_t i = 0; i < g->tensors; i++)
-        if (!take_tensor(g, &c, &name, &n, &t))
-            return ftv_gguf_fail(g, FTV_ERR_FORMAT, "tensor %llu does not fit into the file: truncated?", (unsigned long long)i);
-    if (c.bad) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "the file ends inside its header");
-    size_t data_at = (c.at + g->alignment - 1) & ~(size_t)(g->alignment - 1);
-    if (data_at > bytes) return ftv_gguf_fail(g, FTV_ERR_FORMAT, "the file ends before its tensor data");
-    g->data_at = g->end = data_at;
-    c.at = g->tensors_at;
-    for (uint64_t i = 0; i < g->tensors; i++) {
-        if (!take_tensor(g, &c, &name, &n, &t)) return FTV_ERR_FORMAT;
-        const size_t end = (size_t)(t.data - g->data) + t.bytes;
-        g->end = end > g->end ? end : g->end;
-    }
-    const size_t padding = -(g->end - data_at) & (g->alignment - 1);
-    g->end += padding < bytes - g->end ? padding : bytes - g->end;
-    return FTV_OK;
+    ftv_status status = read_start(g, &c);
+    if (!status) status = read_keys(g, &c);
+    return status ? status : read_tensors(g, &c);
+}
+
+size_t ftv_file_bytes(const void *data, size_t room) {
+    ftv_gguf g;
+    char error[FTV_ERROR_BYTES];
+    return !data || ftv_gguf_open(&g, data, room, error) ? room : g.end;
 }
 
 bool ftv_gguf_value(const ftv_gguf *g, const char *key, ftv_value *v) {

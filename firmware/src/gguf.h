@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reader of the GGUF container, version 3: bounds-checked, copies nothing, allocates nothing. */
 #ifndef FTV_GGUF_H
 #define FTV_GGUF_H
@@ -28,7 +29,7 @@ typedef struct {
     uint64_t keys, tensors;
     size_t keys_at, tensors_at, data_at; /* offsets into the file */
     uint32_t alignment;
-    size_t end; /* of the last tensor, padded: where the file ends when more bytes were given than it has */
+    size_t end;  /* of the last tensor, padded: where the file ends when more bytes were given than it has */
     char *error; /* FTV_ERROR_BYTES, written once: the first finding */
 } ftv_gguf;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "golden.h"
 
 #include <math.h>
@@ -28,12 +29,13 @@ void ftv_golden_picture(const ftv_golden *g, const ftv_model *m, uint8_t *pictur
 
 uint32_t ftv_stage_crc(const float *data, int rows, int cols, int row_stride) {
     uint32_t crc = 0;
-    for (int i = 0; i < rows; i++) crc = ftv_crc32(crc, data + (size_t)i * (size_t)row_stride, (size_t)cols * sizeof(float));
+    for (int i = 0; i < rows; i++)
+        crc = ftv_crc32(crc, data + (size_t)i * (size_t)row_stride, (size_t)cols * sizeof(float));
     return crc;
 }
 
-bool ftv_golden_compare(ftv_golden *g, ftv_golden_result *r, ftv_stage stage, int block, const float *data, int rows, int cols,
-                        int row_stride) {
+bool ftv_golden_compare(ftv_golden *g, ftv_golden_result *r, ftv_stage stage, int block, const float *data, int rows,
+                        int cols, int row_stride) {
     ftv_tensor t;
     memset(r, 0, sizeof *r);
     r->first = r->worst = -1;
@@ -45,7 +47,8 @@ bool ftv_golden_compare(ftv_golden *g, ftv_golden_result *r, ftv_stage stage, in
         strcpy(r->name, "golden.logits");
     else
         return false;
-    if (!ftv_gguf_tensor(&g->file, r->name, &t) || t.type != FTV_TENSOR_F32 || t.bytes != (size_t)rows * (size_t)cols * 4)
+    if (!ftv_gguf_tensor(&g->file, r->name, &t) || t.type != FTV_TENSOR_F32 ||
+        t.bytes != (size_t)rows * (size_t)cols * 4)
         return false;
     for (int i = 0; i < rows * cols; i++) {
         const float want = ftv_load_f32(t.data + 4 * (size_t)i),
@@ -53,7 +56,8 @@ bool ftv_golden_compare(ftv_golden *g, ftv_golden_result *r, ftv_stage stage, in
         const uint32_t bits[2] = {ftv_float_bits(got), ftv_float_bits(want)};
         r->largest = fabsf(want) > r->largest ? fabsf(want) : r->largest;
         if (bits[0] != bits[1] && r->first < 0) r->first = i, r->got[0] = bits[0], r->want[0] = bits[1];
-        if (!(d <= r->largest_difference)) r->largest_difference = d, r->worst = i, r->got[1] = bits[0], r->want[1] = bits[1];
+        if (!(d <= r->largest_difference))
+            r->largest_difference = d, r->worst = i, r->got[1] = bits[0], r->want[1] = bits[1];
     }
     r->ok = r->largest_difference <= g->tolerance * r->largest;
     g->compared++;

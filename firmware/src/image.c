@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Photographs to the model's pixels, and logits to names: what surrounds the network. */
 #include <string.h>
 
@@ -17,7 +18,9 @@ static void load_pixel(const ftv_image *p, int x, int y, uint8_t *out, int chann
     if (channels == 3)
         __builtin_memcpy(out, rgb, 3);
     else
-        memset(out, p->format == FTV_GREY8 ? rgb[0] : (int)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16),
+        memset(out,
+               p->format == FTV_GREY8 ? rgb[0]
+                                      : (int)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16),
                (size_t)channels);
 }
 
@@ -34,7 +37,9 @@ static float filter(int radius, float x) {
     return x < 2.0f ? (((x - 5.0f) * x + 8.0f) * x - 4.0f) * -0.5f : 0.0f;
 }
 
-static int most_taps(axis a) { return a.radius ? 2 * ((a.radius * (a.in > a.out ? a.in : a.out) + a.out - 1) / a.out) + 1 : 1; }
+static int most_taps(axis a) {
+    return a.radius ? 2 * ((a.radius * (a.in > a.out ? a.in : a.out) + a.out - 1) / a.out) + 1 : 1;
+}
 
 /* Inputs [*first, *first + return) make output i; their weights, in units of 2^-22, add up to about one. */
 static int taps(axis a, int i, int *first, int32_t *weights) {
@@ -49,7 +54,8 @@ static int taps(axis a, int i, int *first, int32_t *weights) {
     const int begin = low > 0 ? (int)(low / unit) : 0, end = high < a.in ? (int)high : a.in;
     const float width = (float)(2 * (a.in > a.out ? a.in : a.out));
     float total = 0.0f;
-    for (int x = begin; x < end; x++) total += filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width);
+    for (int x = begin; x < end; x++)
+        total += filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width);
     for (int x = begin; x < end; x++) {
         float w = filter(a.radius, (float)(int32_t)((int64_t)(2 * x + 1) * a.out - center) / width) / total *
                   (float)(1 << PRECISION_BITS);
@@ -70,50 +76,76 @@ typedef struct {
 
 static int half_to_even(int n) { return n / 2 + (n & n >> 1 & 1); }
 
+/* One photograph on its way to `size` x `size` pixels; its buffers lie in the arena. */
+typedef struct {
+    axis h, v;
+    int size, channels, left, top; /* the crop's corner, in the scaled photograph */
+    size_t row_bytes, ring, h_taps;
+    span *spans;        /* [size]: columns that a pixel is made of, */
+    int32_t *h_weights; /* [size][h_taps]: their weights */
+    int32_t *v_weights; /* [ring]: those of the rows of one row */
+    uint8_t *rows;      /* [ring][row_bytes]: rows resampled horizontally, row r at r % ring */
+    uint8_t *line;      /* one row of the photograph, in the model's channels */
+} resampling;
+
+/* False: a line, enlarged; sums of coordinates would leave 32 bits. */
+static bool choose_axes(resampling *r, const ftv_model *m, const ftv_image *p) {
+    const int radius = m->interpolation == FTV_NEAREST ? 0 : m->interpolation == FTV_BILINEAR ? 1 : 2;
+    const int scaled = m->resize_size;
+    r->h = (axis){p->width, scaled, radius}, r->v = (axis){p->height, scaled, radius};
+    if (m->crop == FTV_CROP_CENTER && r->h.in < r->v.in) r->v.out = (int)((int64_t)scaled * r->v.in / r->h.in);
+    if (m->crop == FTV_CROP_CENTER && r->h.in > r->v.in) r->h.out = (int)((int64_t)scaled * r->h.in / r->v.in);
+    r->size = m->image_size, r->channels = m->channels;
+    r->left = half_to_even(r->h.out - r->size), r->top = half_to_even(r->v.out - r->size);
+    return r->h.out <= 1 << 24 && r->v.out <= 1 << 24;
+}
+
+/* False: the arena is too small. */
+static bool place(resampling *r, const ftv_session *s, const ftv_image *p) {
+    const size_t size = (size_t)r->size;
+    r->row_bytes = size * (size_t)r->channels, r->ring = (size_t)most_taps(r->v), r->h_taps = (size_t)most_taps(r->h);
+    const uint64_t need = (uint64_t)size * (sizeof(span) + 4 * (uint64_t)r->h_taps) + 4 * (uint64_t)r->ring +
+                          (uint64_t)r->ring * r->row_bytes + (uint64_t)r->channels * (uint64_t)p->width;
+    if (need > s->arena_bytes) return false;
+    r->spans = (span *)(void *)s->arena;
+    r->h_weights = (int32_t *)(void *)(r->spans + size), r->v_weights = r->h_weights + size * r->h_taps;
+    r->rows = (uint8_t *)(r->v_weights + r->ring), r->line = r->rows + r->ring * r->row_bytes;
+    for (int x = 0; x < r->size; x++)
+        r->spans[x].count = taps(r->h, x + r->left, &r->spans[x].first, r->h_weights + (size_t)x * r->h_taps);
+    return true;
+}
+
+static void resample_row(const resampling *r, const ftv_image *p, int y) {
+    const int channels = r->channels;
+    for (int x = 0; x < p->width; x++) load_pixel(p, x, y, r->line + x * channels, channels);
+    uint8_t *out = r->rows + (size_t)y % r->ring * r->row_bytes;
+    for (int x = 0; x < r->size; x++)
+        for (int c = 0; c < channels; c++) {
+            const uint8_t *in = r->line + r->spans[x].first * channels + c;
+            const int32_t *weights = r->h_weights + (size_t)x * r->h_taps;
+            int32_t sum = 1 << (PRECISION_BITS - 1);
+            for (int i = 0; i < r->spans[x].count; i++) sum += weights[i] * in[i * channels];
+            out[x * channels + c] = clip8(sum);
+        }
+}
+
 ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) {
     if (!s || !s->arena || !p || !p->data || !picture || (unsigned)p->format > FTV_RGB565_BE) return FTV_ERR_ARGUMENT;
     if (p->width < 1 || p->height < 1 || p->width > MAX_SIDE || p->height > MAX_SIDE ||
         p->stride / ftv_pixel_bytes(p->format) < (size_t)p->width)
         return FTV_ERR_ARGUMENT;
-    const ftv_model *m = s->model;
-    const int size = m->image_size, channels = m->channels,
-              radius = m->interpolation == FTV_NEAREST    ? 0
-                       : m->interpolation == FTV_BILINEAR ? 1
-                                                          : 2;
-    const int scaled = m->resize_size;
-    axis h = {p->width, scaled, radius}, v = {p->height, scaled, radius};
-    if (m->crop == FTV_CROP_CENTER && h.in < v.in) v.out = (int)((int64_t)scaled * v.in / h.in);
-    if (m->crop == FTV_CROP_CENTER && h.in > v.in) h.out = (int)((int64_t)scaled * h.in / v.in);
-    if (h.out > 1 << 24 || v.out > 1 << 24) return FTV_ERR_ARGUMENT; /* a line, enlarged: sums of coordinates leave 32 bits */
-    const int left = half_to_even(h.out - size), top = half_to_even(v.out - size);
-
-    const size_t row_bytes = (size_t)size * (size_t)channels, ring = (size_t)most_taps(v), h_taps = (size_t)most_taps(h);
-    const uint64_t need = (uint64_t)size * (sizeof(span) + 4 * (uint64_t)h_taps) + 4 * (uint64_t)ring +
-                          (uint64_t)ring * row_bytes + (uint64_t)channels * (uint64_t)p->width;
-    if (need > s->arena_bytes) return FTV_ERR_MEMORY;
-    span *spans = (span *)(void *)s->arena;
-    int32_t *h_weights = (int32_t *)(void *)(spans + size), *v_weights = h_weights + (size_t)size * h_taps;
-    uint8_t *rows = (uint8_t *)(v_weights + ring), *line = rows + ring * row_bytes;
-    for (int x = 0; x < size; x++) spans[x].count = taps(h, x + left, &spans[x].first, h_weights + (size_t)x * h_taps);
-
-    int done = -1; /* rows up to here have been resampled horizontally, into row % ring */
-    for (int y = 0; y < size; y++) {
-        int first, count = taps(v, y + top, &first, v_weights);
-        for (int r = done < first ? first : done + 1; r < first + count; r++, done = r - 1) {
-            for (int x = 0; x < p->width; x++) load_pixel(p, x, r, line + x * channels, channels);
-            uint8_t *out = rows + (size_t)r % ring * row_bytes;
-            for (int x = 0; x < size; x++)
-                for (int c = 0; c < channels; c++) {
-                    const uint8_t *in = line + spans[x].first * channels + c;
-                    int32_t sum = 1 << (PRECISION_BITS - 1);
-                    for (int i = 0; i < spans[x].count; i++) sum += h_weights[(size_t)x * h_taps + (size_t)i] * in[i * channels];
-                    out[x * channels + c] = clip8(sum);
-                }
-        }
-        for (size_t i = 0; i < row_bytes; i++) {
+    resampling r;
+    if (!choose_axes(&r, s->model, p)) return FTV_ERR_ARGUMENT;
+    if (!place(&r, s, p)) return FTV_ERR_MEMORY;
+    int done = -1; /* rows up to here have been resampled horizontally */
+    for (int y = 0; y < r.size; y++) {
+        int first, count = taps(r.v, y + r.top, &first, r.v_weights);
+        for (int row = done < first ? first : done + 1; row < first + count; done = row++) resample_row(&r, p, row);
+        for (size_t i = 0; i < r.row_bytes; i++) {
             int32_t sum = 1 << (PRECISION_BITS - 1);
-            for (int r = 0; r < count; r++) sum += v_weights[r] * rows[(size_t)(first + r) % ring * row_bytes + i];
-            picture[(size_t)y * row_bytes + i] = clip8(sum);
+            for (int k = 0; k < count; k++)
+                sum += r.v_weights[k] * r.rows[(size_t)(first + k) % r.ring * r.row_bytes + i];
+            picture[(size_t)y * r.row_bytes + i] = clip8(sum);
         }
     }
     return FTV_OK;

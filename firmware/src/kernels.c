@@ -1,29 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static const ftv_kernels *const sets[] = { /* the fastest first */
+static const ftv_kernels *const sets[] = {/* the fastest first */
 #ifdef FTV_HAVE_X86
-    &ftv_kernels_avx512,
+                                          &ftv_kernels_avx512,
 #ifdef FTV_HAVE_AVXVNNI
-    &ftv_kernels_avxvnni,
+                                          &ftv_kernels_avxvnni,
 #endif
-    &ftv_kernels_avx2,
+                                          &ftv_kernels_avx2,
 #endif
 #ifdef FTV_HAVE_PIE
-    &ftv_kernels_pie,
+                                          &ftv_kernels_pie,
 #endif
 #ifdef FTV_HAVE_NEON
-    &ftv_kernels_neondot, &ftv_kernels_neon,
+                                          &ftv_kernels_neondot, &ftv_kernels_neon,
 #endif
 #ifdef FTV_HAVE_WASM_RELAXED
-    &ftv_kernels_relaxed,
+                                          &ftv_kernels_relaxed,
 #endif
 #ifdef FTV_HAVE_WASM
-    &ftv_kernels_simd128,
+                                          &ftv_kernels_simd128,
 #endif
-    &ftv_kernels_table, &ftv_kernels_ref};
+                                          &ftv_kernels_table,   &ftv_kernels_ref};
 enum { SETS = sizeof sets / sizeof *sets };
 
 const char *ftv_kernels_text(int index) { return index >= 0 && index < SETS ? sets[index]->name : NULL; }
@@ -31,9 +31,10 @@ const char *ftv_kernels_text(int index) { return index >= 0 && index < SETS ? se
 bool ftv_kernels_supported(const char *name) { return name && ftv_find_kernels(name); }
 
 const ftv_kernels *ftv_find_kernels(const char *name) {
-    if (!name) name = getenv("FTERVIT_KERNELS");
+    name = ftv_wanted_kernels(name);
     for (int i = 0; i < SETS; i++)
-        if ((!name || strcmp(name, sets[i]->name) == 0) && (!sets[i]->supported || sets[i]->supported())) return sets[i];
+        if ((!name || strcmp(name, sets[i]->name) == 0) && (!sets[i]->supported || sets[i]->supported()))
+            return sets[i];
     return NULL;
 }
 

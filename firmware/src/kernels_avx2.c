@@ -1,5 +1,6 @@
-/* x86-64 with AVX2: vpmaddubsw multiplies codes 0..2 and activations and adds pairs, in 16 bits. 64 of those sums still fit
- * (64 * 2 * 2 * 128 = 32768, on the negative side only), so 16 blocks go by before they are widened. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* x86-64 with AVX2: vpmaddubsw multiplies codes 0..2 and activations and adds pairs, in 16 bits. 64 of those sums still
+ * fit (64 * 2 * 2 * 128 = 32768, on the negative side only), so 16 blocks go by before they are widened. */
 #include "kernels.h"
 
 #ifdef FTV_HAVE_X86
@@ -16,15 +17,15 @@
 #pragma GCC target("avx2,fma,f16c")
 #endif
 
-#define KERNELS avx2
 #define TOKENS 4
 #define KEYS 6
 #include "simd256.h"
 
 /* Any unsigned by any signed bytes: vpmaddubsw would saturate. */
 static inline vi dot_u8_s8(vi acc, vi a, vi b) {
-    const __m256i low = _mm256_set1_epi16(0xff), even = _mm256_madd_epi16(_mm256_and_si256((__m256i)a, low),
-                                                                        _mm256_srai_epi16(_mm256_slli_epi16((__m256i)b, 8), 8)),
+    const __m256i low = _mm256_set1_epi16(0xff),
+                  even = _mm256_madd_epi16(_mm256_and_si256((__m256i)a, low),
+                                           _mm256_srai_epi16(_mm256_slli_epi16((__m256i)b, 8), 8)),
                   odd = _mm256_madd_epi16(_mm256_srli_epi16((__m256i)a, 8), _mm256_srai_epi16((__m256i)b, 8));
     return acc + (vi)even + (vi)odd;
 }
@@ -36,7 +37,8 @@ static inline vi add_product(vi sum, vi codes, vi x) {
     return sum;
 }
 
-INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
+INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride,
+                       int blocks) {
     while (blocks) {
         vi sum[TOKENS][VECTORS];
         UNROLL
@@ -52,7 +54,8 @@ INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t
         UNROLL
         for (int t = 0; t < tokens; t++) {
             UNROLL
-            for (int v = 0; v < VECTORS; v++) acc[t][v] += (vi)_mm256_madd_epi16((__m256i)sum[t][v], _mm256_set1_epi16(1));
+            for (int v = 0; v < VECTORS; v++)
+                acc[t][v] += (vi)_mm256_madd_epi16((__m256i)sum[t][v], _mm256_set1_epi16(1));
         }
     }
 }
@@ -71,6 +74,8 @@ static uint64_t peak(uint32_t rounds) {
 static bool supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 #include "kernels_simd.h"
+
+const ftv_kernels ftv_kernels_avx2 = {.name = "avx2", .supported = supported, FTV_SIMD_OPERATIONS, .peak = peak};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* x86-64 with AVX-VNNI (from Alder Lake and Zen 5 on): vpdpbusd on 256 bits. */
 #include "kernels.h"
 
@@ -16,7 +17,6 @@
 #pragma GCC target("avxvnni,avx2,fma,f16c")
 #endif
 
-#define KERNELS avxvnni
 #define TOKENS 6
 #define KEYS 6
 #include "simd256.h"
@@ -26,7 +26,8 @@ static inline vi dot_u8_s8(vi acc, vi a, vi b) { /* written out: compilers would
     return acc;
 }
 
-INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
+INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride,
+                       int blocks) {
     for (; blocks; blocks--, tile += VECTORS * LANES, x += 16) STEPS(acc, dot_u8_s8);
 }
 
@@ -43,10 +44,13 @@ static uint64_t peak(uint32_t rounds) {
 
 static bool supported(void) {
     unsigned a, b, c, d;
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & 1u << 4;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+           a & 1u << 4;
 }
 
 #include "kernels_simd.h"
+
+const ftv_kernels ftv_kernels_avxvnni = {.name = "avxvnni", .supported = supported, FTV_SIMD_OPERATIONS, .peak = peak};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -1,5 +1,6 @@
-/* 64-bit Arm without dot products: products of bytes are added in 16 bits. Code times activation is at most 2 * 128, so 127
- * of them fit: 31 blocks of 4 go by before they are widened. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* 64-bit Arm without dot products: products of bytes are added in 16 bits. Code times activation is at most 2 * 128, so
+ * 127 of them fit: 31 blocks of 4 go by before they are widened. */
 #include "kernels.h"
 
 #ifdef FTV_HAVE_NEON
@@ -9,7 +10,6 @@
 #include "bits.h"
 #include "simd.h"
 
-#define KERNELS neon
 #include "simd128.h"
 enum { VECTORS = 2 };
 
@@ -23,7 +23,8 @@ static inline vi dot_u8_s8(vi acc, vi a, vi b) {
     return vaddq_s32(acc, vpaddq_s32(p0, p1));
 }
 
-INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
+INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride,
+                       int blocks) {
     while (blocks) {
         int16x8_t low[TOKENS][VECTORS], high[TOKENS][VECTORS]; /* rows 0 and 1, rows 2 and 3 of each vector */
         UNROLL
@@ -41,7 +42,8 @@ INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t
                 for (int v = 0; v < VECTORS; v++) code[v] = codes_at(tile + v * LANES, 2 * s);
                 UNROLL
                 for (int t = 0; t < tokens; t++) {
-                    const int8x16_t b = vreinterpretq_s8_s32(vi_set((int32_t)ftv_load_u32(x + (size_t)t * stride + 4 * s)));
+                    const int8x16_t b =
+                        vreinterpretq_s8_s32(vi_set((int32_t)ftv_load_u32(x + (size_t)t * stride + 4 * s)));
                     UNROLL
                     for (int v = 0; v < VECTORS; v++) {
                         low[t][v] = vmlal_s8(low[t][v], vget_low_s8(code[v]), vget_low_s8(b));
@@ -74,4 +76,6 @@ static uint64_t peak(uint32_t rounds) {
 static bool supported(void) { return true; }
 
 #include "kernels_simd.h"
+
+const ftv_kernels ftv_kernels_neon = {.name = "neon", .supported = supported, FTV_SIMD_OPERATIONS, .peak = peak};
 #endif

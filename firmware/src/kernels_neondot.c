@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 64-bit Arm with the dot-product instructions (Armv8.2 and later: Raspberry Pi 5, phones, Apple). */
 #include "kernels.h"
 
@@ -28,7 +29,6 @@ static bool supported(void) {
 #pragma GCC target("arch=armv8.2-a+dotprod")
 #endif
 
-#define KERNELS neondot
 #include "simd128.h"
 enum { VECTORS = 4 };
 
@@ -44,7 +44,8 @@ static inline vi dot_u8_s8(vi acc, vi a, vi b) {
     return dot(dot(acc, half, x), half, x);
 }
 
-INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride, int blocks) {
+INLINE void accumulate(const int tokens, vi acc[TOKENS][VECTORS], const uint32_t *tile, const int8_t *x, size_t stride,
+                       int blocks) {
     for (; blocks; blocks--, tile += VECTORS * LANES, x += 16) {
         UNROLL
         for (int s = 0; s < 4; s++) {
@@ -74,6 +75,8 @@ static uint64_t peak(uint32_t rounds) {
 }
 
 #include "kernels_simd.h"
+
+const ftv_kernels ftv_kernels_neondot = {.name = "neondot", .supported = supported, FTV_SIMD_OPERATIONS, .peak = peak};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The forward pass as the equations say it. */
 #include "kernels.h"
 #include "math32.h"
@@ -9,7 +10,8 @@ static void matmul_ref(int32_t *acc, const int8_t *x, size_t x_stride, const ftv
         for (int r = 0; r < w->rows; r++) {
             const uint8_t *row = w->codes + (size_t)r * w->stride;
             int32_t sum = 0;
-            for (int k = 0; k < w->cols; k++) sum += x[(size_t)t * x_stride + (size_t)k] * ftv_unpack(w->packing, row, k);
+            for (int k = 0; k < w->cols; k++)
+                sum += x[(size_t)t * x_stride + (size_t)k] * ftv_unpack(w->packing, row, k);
             acc[(size_t)t * (size_t)w->rows + (size_t)r] = sum;
         }
 }
@@ -32,12 +34,14 @@ void ftv_linear_from_matmul(const ftv_kernels *set, int tile, int32_t *acc, floa
 }
 
 enum { TILE = 4 };
-static void linear_ref(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
-                       float scale, const float *bias, int tokens, void *scratch) {
-    ftv_linear_from_matmul(&ftv_kernels_ref, TILE, scratch, y, y_stride, x, x_stride, x_scale, w, scale, bias, tokens, NULL);
+static void linear_ref(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale,
+                       const ftv_matrix *w, float scale, const float *bias, int tokens, void *scratch) {
+    ftv_linear_from_matmul(&ftv_kernels_ref, TILE, scratch, y, y_stride, x, x_stride, x_scale, w, scale, bias, tokens,
+                           NULL);
 }
 
-void ftv_layer_norm_ref(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps, int rows, int n) {
+void ftv_layer_norm_ref(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps,
+                        int rows, int n) {
     for (; rows; rows--, x += x_stride, y += n) {
         const float mean = ftv_sum(x, n) / (float)n;
         const float r = ftv_inverse_deviation(ftv_sum_squares(x, mean, n) / (float)n, eps);
@@ -54,13 +58,14 @@ float ftv_quantize_ref(int8_t *q, const float *x, int n) {
 
 void ftv_rms_quantize_ref(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n) {
     for (; rows; rows--, x += x_stride, q += n) {
-        const float r = 1.0f / sqrtf(ftv_sum_squares(x, 0.0f, n) / (float)n + 1e-5f);
+        const float r = ftv_inverse_rms(ftv_sum_squares(x, 0.0f, n), n);
         for (int i = 0; i < n; i++) x[i] = x[i] * r * weight[i];
         *scale++ = ftv_quantize_ref(q, x, n);
     }
 }
 
-void ftv_quantize_columns_ref(int8_t *q, size_t q_stride, float *scale, const float *x, size_t x_stride, int rows, int cols) {
+void ftv_quantize_columns_ref(int8_t *q, size_t q_stride, float *scale, const float *x, size_t x_stride, int rows,
+                              int cols) {
     for (int c = 0; c < cols; c++) {
         float top = 0.0f, s;
         for (int r = 0; r < rows; r++) top = ftv_larger(fabsf(x[(size_t)r * x_stride + (size_t)c]), top);
@@ -91,8 +96,8 @@ static void exp_below_max(float *s, int n) {
 
 size_t ftv_attention_scratch_ref(int tokens, int head_dim) { return (size_t)(tokens + 2 * head_dim) * sizeof(float); }
 
-void ftv_attention_f32_ref(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens, int head_dim,
-                           float scale, int first, int last, void *scratch) {
+void ftv_attention_f32_ref(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens,
+                           int head_dim, float scale, int first, int last, void *scratch) {
     float *p = scratch, *qs = p + tokens, *sum = qs + head_dim;
     for (int i = first; i < last; i++) {
         for (int d = 0; d < head_dim; d++) qs[d] = q[(size_t)i * stride + (size_t)d] * scale;
@@ -111,9 +116,10 @@ void ftv_attention_f32_ref(float *out, const float *q, const float *k, const flo
     }
 }
 
-void ftv_attention_int8_ref(float *out, size_t out_stride, const int8_t *q, const int8_t *k, const int8_t *v, size_t stride,
-                            const float *q_scale, const float *k_scale, size_t scale_stride, const float *v_scale, int tokens,
-                            int head_dim, float scale, int first, int last, void *scratch) {
+void ftv_attention_int8_ref(float *out, size_t out_stride, const int8_t *q, const int8_t *k, const int8_t *v,
+                            size_t stride, const float *q_scale, const float *k_scale, size_t scale_stride,
+                            const float *v_scale, int tokens, int head_dim, float scale, int first, int last,
+                            void *scratch) {
     float *p = scratch;
     int32_t *sum = (int32_t *)(void *)(p + tokens);
     for (int i = first; i < last; i++) {
@@ -135,7 +141,8 @@ void ftv_attention_int8_ref(float *out, size_t out_stride, const int8_t *q, cons
             if (pj)
                 for (int d = 0; d < head_dim; d++) sum[d] += pj * vj[d]; /* below 2^31: 65535 * 255 * 128 */
         }
-        for (int d = 0; d < head_dim; d++) out[(size_t)i * out_stride + (size_t)d] = (float)sum[d] * (v_scale[d] / (float)total);
+        for (int d = 0; d < head_dim; d++)
+            out[(size_t)i * out_stride + (size_t)d] = (float)sum[d] * (v_scale[d] / (float)total);
     }
 }
 

@@ -1,14 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Operations for cores without vectors: the same bits as `ref`, fewer instructions.
  *
- * The sums of `ref` are chains, each waiting for its last step, every operand loaded for one use. Here several of them run
- * side by side in registers, each in its own order: two queries by four keys, two queries by four columns. */
+ * The sums of `ref` are chains, each waiting for its last step, every operand loaded for one use. Here several of them
+ * run side by side in registers, each in its own order: two queries by four keys, two queries by four columns. */
 #include "kernels.h"
 #include "math32.h"
 
 enum { QUERIES = 2, KEYS = 4, COLUMNS = 4 };
 
 size_t ftv_attention_scratch_scalar(int tokens, int head_dim) {
-    const size_t ref = ftv_attention_scratch_ref(tokens, head_dim), own = QUERIES * (size_t)(tokens + head_dim) * sizeof(float);
+    const size_t ref = ftv_attention_scratch_ref(tokens, head_dim),
+                 own = QUERIES * (size_t)(tokens + head_dim) * sizeof(float);
     return ref > own ? ref : own;
 }
 
@@ -49,8 +51,8 @@ static float softmax(float *s, int n) {
 }
 
 /* out[2] <- p V * norm for two rows of p [2][tokens] */
-static void weigh(float *out0, float *out1, const float *p, const float norm[QUERIES], const float *v, size_t stride, int tokens,
-                  int head_dim) {
+static void weigh(float *out0, float *out1, const float *p, const float norm[QUERIES], const float *v, size_t stride,
+                  int tokens, int head_dim) {
     const float *const p0 = p, *const p1 = p + tokens, n0 = norm[0], n1 = norm[1];
     int d = 0;
     for (; d + COLUMNS <= head_dim; d += COLUMNS) {
@@ -72,19 +74,21 @@ static void weigh(float *out0, float *out1, const float *p, const float norm[QUE
     for (; d < head_dim; d++) {
         float a = 0, b = 0;
         for (int j = 0; j < tokens; j++)
-            a = fmaf(p0[j], v[(size_t)j * stride + (size_t)d], a), b = fmaf(p1[j], v[(size_t)j * stride + (size_t)d], b);
+            a = fmaf(p0[j], v[(size_t)j * stride + (size_t)d], a),
+            b = fmaf(p1[j], v[(size_t)j * stride + (size_t)d], b);
         out0[d] = a * n0, out1[d] = b * n1;
     }
 }
 
-void ftv_attention_f32_scalar(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens, int head_dim,
-                              float scale, int first, int last, void *scratch) {
+void ftv_attention_f32_scalar(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens,
+                              int head_dim, float scale, int first, int last, void *scratch) {
     float *const p = scratch, *const scaled = p + QUERIES * (size_t)tokens;
     int i = first;
     for (; i + QUERIES <= last; i += QUERIES) {
         float norm[QUERIES];
         for (int a = 0; a < QUERIES; a++)
-            for (int d = 0; d < head_dim; d++) scaled[a * head_dim + d] = q[(size_t)(i + a) * stride + (size_t)d] * scale;
+            for (int d = 0; d < head_dim; d++)
+                scaled[a * head_dim + d] = q[(size_t)(i + a) * stride + (size_t)d] * scale;
         scores(p, scaled, k, stride, tokens, head_dim);
         for (int a = 0; a < QUERIES; a++) norm[a] = softmax(p + (size_t)a * (size_t)tokens, tokens);
         weigh(out + (size_t)i * stride, out + (size_t)(i + 1) * stride, p, norm, v, stride, tokens, head_dim);
@@ -92,9 +96,9 @@ void ftv_attention_f32_scalar(float *out, const float *q, const float *k, const 
     if (i < last) ftv_attention_f32_ref(out, q, k, v, stride, tokens, head_dim, scale, i, last, scratch);
 }
 
-/* a / b in products and sums: the reciprocal by Newton's steps from a linear guess of its bits, then the quotient and one
- * correction by its exact remainder (Markstein). Correctly rounded, so the same bits as the division, for 2^-40 < |a| < 2^40
- * and b from 1 to 2^40; below that erf is too small to be seen beside 1. */
+/* a / b in products and sums: the reciprocal by Newton's steps from a linear guess of its bits, then the quotient and
+ * one correction by its exact remainder (Markstein). Correctly rounded, so the same bits as the division, for 2^-40 <
+ * |a| < 2^40 and b from 1 to 2^40; below that erf is too small to be seen beside 1. */
 static inline float quotient(float a, float b) {
     float r = ftv_bits_float(0x7ef311c7u - ftv_float_bits(b));
     for (int i = 0; i < 3; i++) r = fmaf(r, fmaf(-b, r, 1.0f), r);
@@ -105,7 +109,7 @@ static inline float quotient(float a, float b) {
 void ftv_gelu_scalar(float *x, int n) {
     for (int i = 0; i < n; i++) {
         float p, q;
-        ftv_erf_parts(x[i] * 0x1.6a09e6p-1f, &p, &q);
+        ftv_erf_parts(x[i] * FTV_GELU_PER_SQRT2, &p, &q);
         x[i] = 0.5f * x[i] * (1.0f + quotient(p, q));
     }
 }

@@ -1,19 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ternary products by table, for machines without vector instructions.
  *
- * The sum of a byte's 4 (2bit) or 5 (base3) activations under every possible byte is computed once; each weight byte is then
- * one look-up, for four tokens at a time: their sums lie side by side, 16 bits apart, in one integer (a sum of s0 + s1 2^16 + ...
- * stays recoverable while every |s| < 2^15). A slice of the inputs at a time keeps that bound, and the tables small enough
- * for a microcontroller's internal memory. The packed weights are used as they lie in the file. */
+ * The sum of a byte's 4 (2bit) or 5 (base3) activations under every possible byte is computed once; each weight byte is
+ * then one look-up, for four tokens at a time: their sums lie side by side, 16 bits apart, in one integer (a sum of s0
+ * + s1 2^16 + ... stays recoverable while every |s| < 2^15). A slice of the inputs at a time keeps that bound, and the
+ * tables small enough for a microcontroller's internal memory. The packed weights are used as they lie in the file. */
 #include "kernels.h"
 #include "packing.h"
 
-#ifndef FTV_TABLE_WORD
-#if UINTPTR_MAX > 0xffffffffu
-#define FTV_TABLE_WORD uint64_t
-#else
-#define FTV_TABLE_WORD uint32_t
-#endif
-#endif
 typedef FTV_TABLE_WORD word;
 
 enum {
@@ -34,7 +28,8 @@ static int entries(ftv_packing p) { return p == FTV_PACK_2BIT ? ENTRIES_2BIT : E
 static void gather(word e[WORDS], const int8_t *x, size_t x_stride, int tokens, int k, int cols) {
     for (int i = 0; i < WORDS; i++) e[i] = 0;
     if (k < cols)
-        for (int t = 0; t < tokens; t++) e[t / PER_WORD] += (word)x[(size_t)t * x_stride + (size_t)k] << 16 * (t % PER_WORD);
+        for (int t = 0; t < tokens; t++)
+            e[t / PER_WORD] += (word)x[(size_t)t * x_stride + (size_t)k] << 16 * (t % PER_WORD);
 }
 
 /* table[byte] = sum over the byte's digits of (digit - 1) * x[digit's place], for all valid bytes */
@@ -95,7 +90,8 @@ static inline void spread(int32_t *const acc[TOKENS], int r, const word s[WORDS]
     }
 }
 
-static void matmul_tile(int32_t *out, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens, void *scratch) {
+static void matmul_tile(int32_t *out, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens,
+                        void *scratch) {
     const ftv_packing p = w->packing;
     const int digits = ftv_packed_digits(p), step = entries(p) * WORDS, bytes = (int)ftv_packed_bytes(p, w->cols);
     word *const tables = scratch;
@@ -120,7 +116,8 @@ static void matmul_tile(int32_t *out, const int8_t *x, size_t x_stride, const ft
     }
 }
 
-static void matmul_table(int32_t *out, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens, void *scratch) {
+static void matmul_table(int32_t *out, const int8_t *x, size_t x_stride, const ftv_matrix *w, int tokens,
+                         void *scratch) {
     for (int t = 0; t < tokens; t += TOKENS)
         matmul_tile(out + (size_t)t * (size_t)w->rows, x + (size_t)t * x_stride, x_stride, w,
                     tokens - t < TOKENS ? tokens - t : TOKENS, scratch);
@@ -131,11 +128,11 @@ static size_t table_bytes(ftv_packing p, int rows) {
     return (size_t)(slice_bytes(p) * entries(p) * WORDS) * sizeof(word) + align8((size_t)rows * sizeof(int32_t));
 }
 
-static void linear_table(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale, const ftv_matrix *w,
-                         float scale, const float *bias, int tokens, void *scratch) {
+static void linear_table(float *y, size_t y_stride, const int8_t *x, size_t x_stride, const float *x_scale,
+                         const ftv_matrix *w, float scale, const float *bias, int tokens, void *scratch) {
     uint8_t *acc = (uint8_t *)scratch + table_bytes(w->packing, w->rows);
-    ftv_linear_from_matmul(&ftv_kernels_table, TOKENS, (int32_t *)(void *)acc, y, y_stride, x, x_stride, x_scale, w, scale, bias,
-                           tokens, scratch);
+    ftv_linear_from_matmul(&ftv_kernels_table, TOKENS, (int32_t *)(void *)acc, y, y_stride, x, x_stride, x_scale, w,
+                           scale, bias, tokens, scratch);
 }
 
 static size_t scratch_table(ftv_packing packing, int rows, int cols, int chunk, int tokens, int head_dim) {

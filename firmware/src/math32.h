@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine's binary32 arithmetic: one stated order, one stated rounding, the same bits everywhere.
  *
  * Products and sums are rounded separately except where the source says fmaf. Sums over an axis run in FTV_LANES
  * virtual lanes (element i belongs to lane i % FTV_LANES), folded in halves at the end: a vector unit of any width that
- * divides FTV_LANES can do the same. Nothing here calls libm but sqrtf and fmaf, which IEEE 754 defines exactly
- * (WebAssembly's libc does not: it gets an fmaf of our own). */
+ * divides FTV_LANES can do the same. Nothing here calls libm but sqrtf and fmaf, which IEEE 754 defines exactly (not
+ * every C library does: FTV_OWN_FMAF). */
 #ifndef FTV_MATH32_H
 #define FTV_MATH32_H
 
@@ -12,6 +13,8 @@
 #include <stdint.h>
 
 #include "bits.h"
+#include "coefficients.h"
+#include "options.h"
 
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
 #error "floating-point expressions must be evaluated in binary32 (on 32-bit x86: -msse2 -mfpmath=sse)"
@@ -20,10 +23,11 @@
 #error "fast-math changes results: build without it"
 #endif
 
-#ifdef __wasm__
-/* a * b + c rounded once, where the machine has no such instruction and libc's rounds twice in the subnormal range. The product
- * is exact in binary64, the sum almost: rounding it again to binary32 errs only where it lies half-way between two of those,
- * or below the normal ones. There the last bit says that something was lost (rounding to odd), and the second rounding is right. */
+#ifdef FTV_OWN_FMAF
+/* a * b + c rounded once, where the machine has no such instruction and libc's rounds twice in the subnormal range. The
+ * product is exact in binary64, the sum almost: rounding it again to binary32 errs only where it lies half-way between
+ * two of those, or below the normal ones. There the last bit says that something was lost (rounding to odd), and the
+ * second rounding is right. */
 static inline float ftv_fma(float a, float b, float c) {
     const double p = (double)a * (double)b, s = p + (double)c;
     uint64_t bits;
@@ -40,13 +44,13 @@ static inline float ftv_fma(float a, float b, float c) {
 
 enum { FTV_LANES = 16 };
 
-/* Round half to even of |x| < 2^22: the sum's last bit has weight one. */
-static inline float ftv_rint(float x) { return (x + 12582912.0f) - 12582912.0f; }
+/* Round half to even of |x| < 2^22. */
+static inline float ftv_rint(float x) { return (x + FTV_ROUNDING) - FTV_ROUNDING; }
 
 /* clip(rint(x), -128, 127); NaN gives -128: a code that means nothing, its scale is NaN. */
 static inline int8_t ftv_to_int8(float x) {
-    float lower = x > -128.0f ? x : -128.0f;
-    return (int8_t)ftv_rint(lower < 127.0f ? lower : 127.0f);
+    float lower = x > FTV_INT8_LEAST ? x : FTV_INT8_LEAST;
+    return (int8_t)ftv_rint(lower < FTV_INT8_MOST ? lower : FTV_INT8_MOST);
 }
 
 static inline float ftv_fold(float lane[FTV_LANES]) {
@@ -81,51 +85,42 @@ static inline float ftv_max_abs(const float *x, int n) {
 }
 
 /* 1 / sqrt(variance + eps); a variance beyond binary32 gives NaN, not a row of biases. */
-static inline float ftv_inverse_deviation(float variance, float eps) { return 1.0f / sqrtf(variance + eps) + (variance - variance); }
-
-/* Scale of the int8 codes of values of which the largest is `top`, and what to multiply them with. Infinity and NaN give NaN,
- * so that all that is computed from them is NaN, too: visible, as in PyTorch. */
-static inline float ftv_int8_scale(float top, float *factor) {
-    const float m = ftv_larger(top, 1e-5f), not_finite = m - m;
-    *factor = 127.0f / m + not_finite;
-    return m / 127.0f + not_finite;
+static inline float ftv_inverse_deviation(float variance, float eps) {
+    return 1.0f / sqrtf(variance + eps) + (variance - variance);
 }
 
-/* e^x for x <= 88, relative error below 1.3e-7; 0 for x < -87 (every intermediate stays normal) and for NaN.
- * x = k ln 2 + r, |r| <= ln 2 / 2; minimax polynomial of degree 6 for e^r. */
+/* Scale of the int8 codes of values of which the largest is `top`, and what to multiply them with. Infinity and NaN
+ * give NaN, so that all that is computed from them is NaN, too: visible, as in PyTorch. */
+static inline float ftv_int8_scale(float top, float *factor) {
+    const float m = ftv_larger(top, FTV_INT8_SMALLEST_RANGE), not_finite = m - m;
+    *factor = FTV_INT8_MOST / m + not_finite;
+    return m / FTV_INT8_MOST + not_finite;
+}
+
+/* 1 / sqrt(mean square + eps): what RMSNorm multiplies a row with */
+static inline float ftv_inverse_rms(float sum_squares, int n) {
+    return 1.0f / sqrtf(sum_squares / (float)n + FTV_RMS_EPS);
+}
+
+#define FTV_SCALAR(x) (x)
+
+/* e^x for x <= 88, relative error below 1.3e-7; 0 for x < -87 (every intermediate stays normal) and for NaN. */
 static inline float ftv_exp(float x) {
-    if (!(x >= -87.0f)) return 0.0f;
-    float k = ftv_rint(x * 0x1.715476p+0f);
-    float r = fmaf(k, -0x1.62e4p-1f, x);
-    r = fmaf(k, -0x1.7f7d1cp-20f, r);
-    float p = 0x1.6ab8c6p-10f;
-    p = fmaf(p, r, 0x1.126dbep-7f);
-    p = fmaf(p, r, 0x1.55589ep-5f);
-    p = fmaf(p, r, 0x1.55540ap-3f);
-    p = fmaf(p, r, 0x1.fffffap-2f);
-    p = fmaf(p, r, 1.0f);
-    p = fmaf(p, r, 1.0f);
+    if (!(x >= FTV_EXP_LEAST)) return 0.0f;
+    float k = ftv_rint(x * FTV_EXP_PER_LN2);
+    float r = fmaf(k, FTV_EXP_MINUS_LN2_HIGH, x);
+    r = fmaf(k, FTV_EXP_MINUS_LN2_LOW, r);
+    const float p = FTV_HORNER_6(fmaf, FTV_SCALAR, r, FTV_EXP_TERMS);
     return ftv_bits_float(ftv_float_bits(p) + ((uint32_t)(int32_t)k << 23));
 }
 
-/* erf, absolute error below 4e-7: z P(z^2) / Q(z^2) on |z| <= 3.93, where it has become 1. */
+/* erf, absolute error below 4e-7, as a fraction */
 static inline void ftv_erf_parts(float x, float *numerator, float *denominator) {
-    float z = x > -3.93f ? x : -3.93f;
-    z = z < 3.93f ? z : 3.93f;
-    float t = z * z;
-    float p = 2.02699989e-06f;
-    p = fmaf(p, t, 2.87509115e-04f);
-    p = fmaf(p, t, 3.88445796e-03f);
-    p = fmaf(p, t, 5.31086390e-02f);
-    p = fmaf(p, t, 1.93183971e-01f);
-    p = fmaf(p, t, 1.12837902e+00f);
-    float q = 3.79924256e-05f;
-    q = fmaf(q, t, 1.19141886e-03f);
-    q = fmaf(q, t, 1.52046795e-02f);
-    q = fmaf(q, t, 1.15251534e-01f);
-    q = fmaf(q, t, 5.04536445e-01f);
-    q = fmaf(q, t, 1.0f);
-    *numerator = z * p, *denominator = q;
+    float z = x > -FTV_ERF_MOST ? x : -FTV_ERF_MOST;
+    z = z < FTV_ERF_MOST ? z : FTV_ERF_MOST;
+    const float t = z * z;
+    *numerator = z * FTV_HORNER_5(fmaf, FTV_SCALAR, t, FTV_ERF_P);
+    *denominator = FTV_HORNER_5(fmaf, FTV_SCALAR, t, FTV_ERF_Q);
 }
 static inline float ftv_erf(float x) {
     float p, q;
@@ -134,6 +129,6 @@ static inline float ftv_erf(float x) {
 }
 
 /* x Phi(x), the exact (erf) GELU */
-static inline float ftv_gelu(float x) { return 0.5f * x * (1.0f + ftv_erf(x * 0x1.6a09e6p-1f)); }
+static inline float ftv_gelu(float x) { return 0.5f * x * (1.0f + ftv_erf(x * FTV_GELU_PER_SQRT2)); }
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Model file -> ftv_model: nothing in the file is believed before it has been checked. */
 #include <math.h>
 #include <stdio.h>
@@ -93,8 +94,8 @@ static const uint8_t *read_tensor(reader *r, const char *name, uint32_t type, si
     }
     for (int i = 0; i < 4; i++)
         if (t.shape[i] != shape[i]) {
-            FAIL(r, FTV_ERR_FORMAT, "tensor %s: dimension %d is %llu, expected %llu", name, i, (unsigned long long)t.shape[i],
-                 (unsigned long long)shape[i]);
+            FAIL(r, FTV_ERR_FORMAT, "tensor %s: dimension %d is %llu, expected %llu", name, i,
+                 (unsigned long long)t.shape[i], (unsigned long long)shape[i]);
             return NULL;
         }
     r->tensors++;
@@ -201,15 +202,15 @@ static void read_hyperparameters(reader *r) {
     read_choice(r, "general.architecture", architectures);
     r->version = read_int(r, "ftervit.format_version", 1, FTV_FORMAT_VERSION);
     m->packing = (ftv_packing)read_choice(r, "ftervit.packing", packings);
-    m->image_size = read_int(r, "ftervit.image_size", 1, 4096);
-    m->channels = read_int(r, "ftervit.in_channels", 1, FTV_MAX_CHANNELS);
-    m->patch_size = read_int(r, "ftervit.patch_size", 1, 255);
-    m->embed_dim = read_int(r, "ftervit.embed_dim", 1, FTV_MAX_WIDTH / 4);
+    m->image_size = read_int(r, "ftervit.image_size", 1, FTV_MAX_IMAGE_SIZE);
+    m->channels = read_int(r, "ftervit.in_channels", 1, FTV_MAX_IN_CHANNELS);
+    m->patch_size = read_int(r, "ftervit.patch_size", 1, FTV_MAX_PATCH_SIZE);
+    m->embed_dim = read_int(r, "ftervit.embed_dim", 1, FTV_MAX_EMBED_DIM);
     m->depth = read_int(r, "ftervit.depth", 1, FTV_MAX_DEPTH);
-    m->heads = read_int(r, "ftervit.num_heads", 1, 1024);
-    m->mlp_dim = read_int(r, "ftervit.mlp_dim", 1, FTV_MAX_WIDTH);
-    m->classes = read_int(r, "ftervit.num_classes", 1, 1 << 20);
-    m->prefix_tokens = read_int(r, "ftervit.prefix_tokens", 1, 64);
+    m->heads = read_int(r, "ftervit.num_heads", 1, FTV_MAX_NUM_HEADS);
+    m->mlp_dim = read_int(r, "ftervit.mlp_dim", 1, FTV_MAX_MLP_DIM);
+    m->classes = read_int(r, "ftervit.num_classes", 1, FTV_MAX_NUM_CLASSES);
+    m->prefix_tokens = read_int(r, "ftervit.prefix_tokens", 1, FTV_MAX_PREFIX_TOKENS);
     m->distilled = read_int(r, "ftervit.distilled", 0, 1) == 1;
     m->norm_eps = read_float(r, "ftervit.norm_eps", 0.0f, 1.0f);
     if (r->status) return;
@@ -219,19 +220,20 @@ static void read_hyperparameters(reader *r) {
     if (m->embed_dim % m->heads)
         FAIL(r, FTV_ERR_FORMAT, "embed_dim %d is not a multiple of num_heads %d", m->embed_dim, m->heads);
     if (m->distilled && m->prefix_tokens < 2) FAIL(r, FTV_ERR_FORMAT, "a distilled model needs two prefix tokens");
-    if (grid > 1024 || grid * grid + m->prefix_tokens > FTV_MAX_TOKENS)
+    if (grid > FTV_MAX_GRID || grid * grid + m->prefix_tokens > FTV_MAX_TOKENS)
         FAIL(r, FTV_ERR_UNSUPPORTED, "more than %d tokens", FTV_MAX_TOKENS);
     else
         m->tokens = grid * grid + m->prefix_tokens;
 }
 
 static void read_preprocessing(reader *r) {
-    static const char *const crops[] = {"center", "squash", NULL}, *const filters[] = {"nearest", "bilinear", "bicubic", NULL};
+    static const char *const crops[] = {"center", "squash", NULL}, *const filters[] = {"nearest", "bilinear", "bicubic",
+                                                                                       NULL};
     static const ftv_interpolation numbers[] = {FTV_NEAREST, FTV_BILINEAR, FTV_BICUBIC};
     ftv_model *m = r->m;
     read_floats(r, "ftervit.preprocess.mean", m->mean, m->channels, -1e3f, 1e3f);
     read_floats(r, "ftervit.preprocess.std", m->std, m->channels, 1e-6f, 1e6f);
-    m->resize_size = read_int(r, "ftervit.preprocess.resize_size", m->image_size, 65535);
+    m->resize_size = read_int(r, "ftervit.preprocess.resize_size", m->image_size, FTV_MAX_RESIZE_SIZE);
     m->crop = (ftv_crop)read_choice(r, "ftervit.preprocess.crop_mode", crops);
     m->interpolation = numbers[read_choice(r, "ftervit.preprocess.interpolation", filters)];
 }
@@ -245,7 +247,8 @@ static void read_class_names(reader *r) {
         r->m->class_names = v.value;
 }
 
-/* A tensor that nobody reads is one with a damaged name, or of an engine yet to come: the answers would be wrong without it. */
+/* A tensor that nobody reads is one with a damaged name, or of an engine yet to come: the answers would be wrong
+ * without it. */
 static void verify_tensors(reader *r) {
     const uint64_t known = r->tensors + ftv_gguf_count(&r->g, "golden.");
     if (!r->status && known != r->g.tensors)
@@ -311,13 +314,17 @@ const char *ftv_class_name(const ftv_model *m, int index, size_t *length) {
 
 uint64_t ftv_ternary_macs(const ftv_model *m) {
     uint64_t d = (uint64_t)m->embed_dim, t = (uint64_t)m->tokens, patches = t - (uint64_t)m->prefix_tokens;
-    uint64_t block = t * d * (4 * d + 2 * (uint64_t)m->mlp_dim), area = (uint64_t)m->patch_size * (uint64_t)m->patch_size;
+    uint64_t block = t * d * (4 * d + 2 * (uint64_t)m->mlp_dim),
+             area = (uint64_t)m->patch_size * (uint64_t)m->patch_size;
     return patches * (uint64_t)m->channels * area * d + (uint64_t)m->depth * block +
            (m->distilled ? 2u : 1u) * d * (uint64_t)m->classes;
 }
 
+const char *ftv_version(void) { return FTV_VERSION_TEXT; }
+
 const char *ftv_status_text(ftv_status s) {
-    static const char *const text[] = {"ok", "bad argument", "bad format", "unsupported", "checksum mismatch", "arena too small"};
+    static const char *const text[] = {"ok",          "bad argument",      "bad format",
+                                       "unsupported", "checksum mismatch", "arena too small"};
     return (unsigned)s < sizeof text / sizeof *text ? text[s] : "unknown status";
 }
 

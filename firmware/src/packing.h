@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ternary codes in bytes: element i of a row is digit i % n of byte i / n, lowest digit first, each digit code + 1.
  * 2bit: n = 4 digits of 2 bits. base3: n = 5 digits of base 3. A row's last byte is filled with the zero code. */
 #ifndef FTV_PACKING_H

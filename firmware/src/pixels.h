@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One pixel of a photograph, whatever its format. */
 #ifndef FTV_PIXELS_H
 #define FTV_PIXELS_H

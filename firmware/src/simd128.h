@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Vectors of four elements on 64-bit Arm: what both NEON kernel sets share. */
 #ifndef FTV_SIMD128_H
 #define FTV_SIMD128_H
@@ -17,7 +18,9 @@ static inline vf vf_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 static inline vf vf_min(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 static inline vf vf_abs(vf a) { return vabsq_f32(a); }
 /* The larger of values that are not negative, as their bits are ordered: NaN is kept. */
-static inline vf vf_larger(vf a, vf b) { return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b))); }
+static inline vf vf_larger(vf a, vf b) {
+    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+}
 static inline float vf_largest(vf a) { return ftv_bits_float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
 static inline vf vf_load_f16(const uint8_t *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
 static inline vf vf_keep_if_not_below(vf y, vf x, vf bound) {
@@ -44,7 +47,9 @@ static inline void vi_store_int8(int8_t *p, vi x) {
 static inline vi vi_shift_left(vi x, int n) { return vshlq_s32(x, vdupq_n_s32(n)); }
 static inline vf vi_to_vf(vi x) { return vcvtq_f32_s32(x); }
 static inline vi vf_to_vi(vf x) { return vcvtq_s32_f32(x); }
-static inline vf vf_scale_exponent(vf x, vi n) { return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(n, 23))); }
+static inline vf vf_scale_exponent(vf x, vi n) {
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(n, 23)));
+}
 
 static inline void vi_transpose(vi row[4]) {
     const int32x4x2_t a = vtrnq_s32(row[0], row[1]), b = vtrnq_s32(row[2], row[3]);
@@ -67,11 +72,14 @@ static inline vi pack_blocks(int8_t *out, const int8_t *in, int blocks, vi sum) 
 }
 
 /* The sum of each of four vectors */
-static inline void vi_sums(int32_t out[4], const vi v[4]) { vst1q_s32(out, vpaddq_s32(vpaddq_s32(v[0], v[1]), vpaddq_s32(v[2], v[3]))); }
+static inline void vi_sums(int32_t out[4], const vi v[4]) {
+    vst1q_s32(out, vpaddq_s32(vpaddq_s32(v[0], v[1]), vpaddq_s32(v[2], v[3])));
+}
 
 /* The codes at bits [n, n + 2) of every byte */
 static inline int8x16_t codes_at(const uint32_t *p, int n) {
-    return vreinterpretq_s8_u8(vandq_u8(vshlq_u8(vreinterpretq_u8_u32(vld1q_u32(p)), vdupq_n_s8((int8_t)-n)), vdupq_n_u8(3)));
+    return vreinterpretq_s8_u8(
+        vandq_u8(vshlq_u8(vreinterpretq_u8_u32(vld1q_u32(p)), vdupq_n_s8((int8_t)-n)), vdupq_n_u8(3)));
 }
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Vectors of eight elements on x86-64: what the AVX2 and the AVX-VNNI kernels share. */
 #ifndef FTV_SIMD256_H
 #define FTV_SIMD256_H
@@ -14,8 +15,12 @@ static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 static inline vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 static inline vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-static inline vf vf_load_f16(const uint8_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)); }
-static inline vf vf_keep_if_not_below(vf y, vf x, vf bound) { return _mm256_and_ps(_mm256_cmp_ps(x, bound, _CMP_GE_OQ), y); }
+static inline vf vf_load_f16(const uint8_t *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+static inline vf vf_keep_if_not_below(vf y, vf x, vf bound) {
+    return _mm256_and_ps(_mm256_cmp_ps(x, bound, _CMP_GE_OQ), y);
+}
 static inline float vf_fold(vf a) {
     __m128 c = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     c = _mm_add_ps(c, _mm_movehl_ps(c, c));
@@ -39,7 +44,9 @@ static inline void vi_store_int8(int8_t *p, vi x) {
 static inline vi vi_shift_left(vi x, int n) { return (vi)_mm256_slli_epi32((__m256i)x, n); }
 static inline vf vi_to_vf(vi x) { return _mm256_cvtepi32_ps((__m256i)x); }
 static inline vi vf_to_vi(vf x) { return (vi)_mm256_cvttps_epi32(x); }
-static inline vf vf_scale_exponent(vf x, vi n) { return (vf)_mm256_add_epi32((__m256i)x, _mm256_slli_epi32((__m256i)n, 23)); }
+static inline vf vf_scale_exponent(vf x, vi n) {
+    return (vf)_mm256_add_epi32((__m256i)x, _mm256_slli_epi32((__m256i)n, 23));
+}
 
 static inline void vi_transpose(vi row[8]) {
     __m256i a[8], b[8];
@@ -61,7 +68,8 @@ static inline void vi_transpose(vi row[8]) {
 /* `blocks` times 16 activations to the order of the codes; adds them to the lanes of `sum` */
 static inline vi pack_blocks(int8_t *out, const int8_t *in, int blocks, vi sum) {
     const __m128i order = _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-    const __m256i orders = _mm256_broadcastsi128_si256(order), ones = _mm256_set1_epi8(1), ones16 = _mm256_set1_epi16(1);
+    const __m256i orders = _mm256_broadcastsi128_si256(order), ones = _mm256_set1_epi8(1),
+                  ones16 = _mm256_set1_epi16(1);
     for (; blocks >= 2; blocks -= 2, in += 32, out += 32) {
         const __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)in);
         _mm256_storeu_si256((__m256i *)(void *)out, _mm256_shuffle_epi8(x, orders));
@@ -77,16 +85,18 @@ static inline vi pack_blocks(int8_t *out, const int8_t *in, int blocks, vi sum) 
 
 /* The sum of each of four vectors */
 static inline void vi_sums(int32_t out[4], const vi v[4]) {
-    const __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32((__m256i)v[0], (__m256i)v[1]), _mm256_hadd_epi32((__m256i)v[2], (__m256i)v[3]));
+    const __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32((__m256i)v[0], (__m256i)v[1]),
+                                        _mm256_hadd_epi32((__m256i)v[2], (__m256i)v[3]));
     _mm_storeu_si128((__m128i *)(void *)out, _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1)));
 }
 
-/* The codes at bits [n, n + 2) of every byte; written out, or compilers keep the words in registers that the sums need. */
+/* The codes at bits [n, n + 2) of every byte; written out, or compilers keep the words in registers that the sums need.
+ */
 typedef int32_t memory __attribute__((vector_size(32), aligned(4), may_alias));
-#define CODES(to, p, n)                                                                                                          \
-    do {                                                                                                                         \
-        __asm__("vmovdqu %1, %0" : "=x"(to) : "m"(*(const memory *)(const void *)(p)));                                          \
-        to = (vi)_mm256_srli_epi32((__m256i)to, n) & vi_set(0x03030303);                                                         \
+#define CODES(to, p, n)                                                                                                \
+    do {                                                                                                               \
+        __asm__("vmovdqu %1, %0" : "=x"(to) : "m"(*(const memory *)(const void *)(p)));                                \
+        to = (vi)_mm256_srli_epi32((__m256i)to, n) & vi_set(0x03030303);                                               \
     } while (0)
 
 #endif

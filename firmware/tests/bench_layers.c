@@ -1,5 +1,6 @@
-/* Cost of a ternary linear layer per multiply-accumulate, for DeiT's shapes and both packings, with the fastest kernels:
- *   product   int8 codes in, int32 sums out: table build included
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cost of a ternary linear layer per multiply-accumulate, for DeiT's shapes and both packings, with the fastest
+ * kernels: product   int8 codes in, int32 sums out: table build included
  *   + scale   and (float)sum * scale + bias
  *   + quant   and RMSNorm with quantisation to int8 before it: all of the layer
  * In the emulator also without the instructions inside software floating point, which the ESP32-S3 does in hardware. */
@@ -23,7 +24,7 @@ typedef struct {
     uint64_t macs;
 } stopwatch;
 static void print(stopwatch *w, const char *end) {
-    platform_count_t now = platform_count();
+    platform_count_t now = ftv_platform_count();
     uint64_t total = now.total - w->start.total, soft = now.soft_float - w->start.soft_float;
     uint64_t a = total * 1000 / w->macs, b = (total - soft) * 1000 / w->macs;
     printf("  %3" PRIu64 ".%03" PRIu64, a / 1000, a % 1000);
@@ -55,14 +56,14 @@ static void measure(const ftv_kernels *k, ftv_packing packing, const char *name,
     stopwatch t = {.macs = (uint64_t)TOKENS * (uint64_t)rows * (uint64_t)cols};
     printf("%-6s %-12s %4d -> %4d", packing == FTV_PACK_2BIT ? "2bit" : "base3", name, cols, rows);
     for (int i = 0; i < TOKENS * cols; i++) x[i] = (int8_t)(next() & 255);
-    t.start = platform_count();
+    t.start = ftv_platform_count();
     k->matmul(acc, x, (size_t)cols, &w, TOKENS, scratch);
     print(&t, "");
     for (int i = 0; i < TOKENS; i++) scales[i] = 0.01f;
-    t.start = platform_count();
+    t.start = ftv_platform_count();
     k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, TOKENS, scratch);
     print(&t, "");
-    t.start = platform_count();
+    t.start = ftv_platform_count();
     k->rms_quantize(x, scales, in, (size_t)cols, weight, TOKENS, cols);
     k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, TOKENS, scratch);
     print(&t, "\n");
@@ -73,7 +74,7 @@ int main(int argc, char **argv) {
     const ftv_kernels *k = ftv_find_kernels(argc > 1 ? argv[1] : NULL);
     if (!k) return printf("no such kernels\n"), 1;
     printf("kernels %s, %s per multiply-accumulate (in parentheses: without software floating point)\n", k->name,
-           platform_unit());
+           ftv_platform_unit());
     printf("%-29s   %s\n", "layer", "product, + scale, + quant");
     for (int p = 0; p < 2; p++)
         for (int d = 192; d <= 384; d += 192) {

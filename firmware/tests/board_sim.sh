@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # board_sim.sh BOARD-SIM SELFTEST MODEL : the program on a pseudo-terminal, and its stages against selftest's, bit by bit.
 set -eu
 sim=$1; selftest=$2; model=$3

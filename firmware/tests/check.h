@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the tests share: a check that prints the first failure and counts all, and a deterministic random number. */
 #ifndef FTV_CHECK_H
 #define FTV_CHECK_H
@@ -10,14 +11,14 @@
 
 static long check_count, check_failures;
 
-#define CHECK(ok, ...)                                                                                                           \
-    do {                                                                                                                         \
-        check_count++;                                                                                                           \
-        if (!(ok) && !check_failures++) {                                                                                        \
-            printf("%s:%d: first failure: ", __FILE__, __LINE__);                                                                \
-            printf(__VA_ARGS__);                                                                                                 \
-            printf("\n");                                                                                                        \
-        }                                                                                                                        \
+#define CHECK(ok, ...)                                                                                                 \
+    do {                                                                                                               \
+        check_count++;                                                                                                 \
+        if (!(ok) && !check_failures++) {                                                                              \
+            printf("%s:%d: first failure: ", __FILE__, __LINE__);                                                      \
+            printf(__VA_ARGS__);                                                                                       \
+            printf("\n");                                                                                              \
+        }                                                                                                              \
     } while (0)
 
 static inline int check_done(const char *what) {

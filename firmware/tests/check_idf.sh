@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # check_idf.sh WARNINGS XTENSA-SPECS : esp32s3/main compiles with every compiler here, against declarations of the ESP-IDF interfaces
 # that it uses (esp32s3/check), with all parts and with none; the engine, built as ESP-IDF builds it, calls no memcpy for four bytes;
 # the components that main needs are required, the options that it reads are in Kconfig, sdkconfig.defaults says what the C files
@@ -9,8 +10,8 @@ board=esp32s3; compilers=0
 objects=$(mktemp -d); trap 'rm -rf "$objects"' EXIT
 # Functions that copy or clear a whole row, buffer or structure. ESP-IDF builds with -fno-builtin-memcpy and -fno-builtin-memset,
 # so anywhere else a call is a copy of known size that should have been an instruction.
-whole='ftv_(open|start|arena_bytes|run_u8|preprocess|gguf_open|golden_[a-z]+|(attention_[a-z0-9]+|layer_norm|rms_quantize)_(ref|scalar))'
-whole="$whole|prepare|patch_task|unpack|group_sums|(matmul|linear|attention_int8)_pie"
+whole='ftv_(open|start|plan|plan_within|arena_bytes|run_u8|preprocess|gguf_open|golden_[a-z]+|(attention_[a-z0-9]+|layer_norm|rms_quantize)_(ref|scalar))'
+whole="$whole|patch_task|unpack|group_sums|(matmul|linear|attention_int8)_pie"
 calls() { # COMPILER OPTION... : functions of the engine's objects that call memcpy or memset, one a line
     objdump=objdump
     case $1 in *-gcc) objdump=${1%gcc}objdump;; esac
@@ -55,8 +56,8 @@ for header in $(sed -n 's/^#include "\(.*\)"$/\1/p' $board/main/*.[ch] | sort -u
     done
 done
 [ $compilers -gt 0 ] || fail "no compiler"
-for option in $(grep -ho 'CONFIG_FTV_[A-Z0-9_]*' $board/main/*.[ch] $board/check/sdkconfig.h $board/components/ftervit/CMakeLists.txt | sort -u); do
-    cat $board/main/Kconfig.projbuild $board/components/ftervit/Kconfig | grep -q "config ${option#CONFIG_}\$" || fail "$option is not in Kconfig"
+for option in $(grep -ho 'CONFIG_FTV_[A-Z0-9_]*' $board/main/*.[ch] $board/check/sdkconfig.h component/ftervit/CMakeLists.txt | sort -u); do
+    cat $board/main/Kconfig.projbuild component/ftervit/Kconfig | grep -q "config ${option#CONFIG_}\$" || fail "$option is not in Kconfig"
 done
 for f in $(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt); do [ -f $board/main/$f ] || fail "main/CMakeLists.txt names $f"; done
 [ "$(sed -n 's/.*SRCS \(.*\.c\)$/\1/p' $board/main/CMakeLists.txt | wc -w)" = "$(ls $board/main/*.c | wc -l)" ] || fail "main/CMakeLists.txt leaves a file out"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # command_line.sh PROGRAM MODEL : ftervit-run on a picture made here, and its refusals. MODEL reads one channel and has 5 classes.
 set -eu
 program=$1; model=$2

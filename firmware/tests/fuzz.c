@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz N MODEL ... : mutates model files, reads them, and runs those that are accepted; the sanitizers watch.
  * Half of the mutants get a right checksum, else nearly all would end there. Built with -DFTV_LIBFUZZER and clang's
  * -fsanitize=fuzzer, the same target runs under libFuzzer instead. */
@@ -105,14 +106,14 @@ int main(int argc, char **argv) {
     for (int i = 0; i < count; i++) {
         char error[FTV_ERROR_BYTES] = "cannot be read";
         ftv_gguf g;
-        files[i].data = platform_file(argv[2 + i], &files[i].bytes);
+        files[i].data = ftv_platform_file(argv[2 + i], &files[i].bytes);
         if (!files[i].data || ftv_gguf_open(&g, files[i].data, files[i].bytes, error))
             return printf("%s: %s\n", argv[2 + i], error), 2;
         files[i].header = g.data_at;
     }
     const long total = atol(argv[1]);
     long accepted = 0;
-    uint64_t seed = 88172645463325252u, start = platform_count().total;
+    uint64_t seed = 88172645463325252u, start = ftv_platform_count().total;
     for (long i = 0; i < total; i++) {
         const size_t n = files[i % count].bytes;
         uint8_t *d = malloc(n);
@@ -131,7 +132,7 @@ int main(int argc, char **argv) {
         free(d);
     }
     printf("ok: %ld mutated files, %ld of them accepted and run, no sanitizer report, %.1f s\n", total, accepted,
-           (double)(platform_count().total - start) * 1e-9);
+           (double)(ftv_platform_count().total - start) * 1e-9);
     return 0;
 }
 #endif

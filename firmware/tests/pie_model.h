@@ -1,7 +1,9 @@
-/* The vector instructions (PIE) of the ESP32-S3 that pie_gemm.S uses, one C function each: what it does to the registers.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vector instructions (PIE) of the ESP32-S3 that pie_gemm.S uses, one C function each: what it does to the
+ * registers.
  *
- * From the operation sections of the technical reference manual (v1.8, chapter 1), with the two corrections that silicon
- * made to Espressif's emulator: negative saturation ends at -2^(n-1), not one above. */
+ * From the operation sections of the technical reference manual (v1.8, chapter 1), with the two corrections that
+ * silicon made to Espressif's emulator: negative saturation ends at -2^(n-1), not one above. */
 #ifndef FTV_PIE_MODEL_H
 #define FTV_PIE_MODEL_H
 
@@ -56,7 +58,8 @@ static inline int64_t pie_clip_40(pie_state *s, int64_t v) {
 /* EE.VSMULAS.S16.QACC: every 16-bit lane of x times one of y */
 static inline void pie_vsmulas_s16_qacc(pie_state *s, int x, int y, int lane) {
     const int32_t factor = pie_16(s, y, lane);
-    for (int i = 0; i < 8; i++) pie_set_qacc_40(s, i, pie_clip_40(s, pie_qacc_40(s, i) + (int64_t)pie_16(s, x, i) * factor));
+    for (int i = 0; i < 8; i++)
+        pie_set_qacc_40(s, i, pie_clip_40(s, pie_qacc_40(s, i) + (int64_t)pie_16(s, x, i) * factor));
 }
 
 /* EE.VMULAS.S8.ACCX: the sum of the 16 products */
@@ -69,13 +72,14 @@ static inline void pie_vmulas_s8_accx(pie_state *s, int x, int y) {
 /* The 160 bits of QACC_L (half 0) or QACC_H (1), lowest byte first */
 static inline void pie_qacc_bytes(const pie_state *s, int half, uint8_t out[20]) {
     for (int i = 0; i < 4; i++) {
-        const uint64_t pair =
-            ((uint64_t)(uint32_t)s->qacc[8 * half + 2 * i + 1] & 0xfffff) << 20 | ((uint32_t)s->qacc[8 * half + 2 * i] & 0xfffff);
+        const uint64_t pair = ((uint64_t)(uint32_t)s->qacc[8 * half + 2 * i + 1] & 0xfffff) << 20 |
+                              ((uint32_t)s->qacc[8 * half + 2 * i] & 0xfffff);
         for (int b = 0; b < 5; b++) out[5 * i + b] = (uint8_t)(pair >> 8 * b);
     }
 }
 
-/* EE.SRCMB.S16.QACC: QACC as eight lanes of 40 bits: each is shifted right in place, and clipped to a lane of 16 bits of u */
+/* EE.SRCMB.S16.QACC: QACC as eight lanes of 40 bits: each is shifted right in place, and clipped to a lane of 16 bits
+ * of u */
 static inline void pie_srcmb_s16_qacc(pie_state *s, int u, uint32_t shift) {
     for (int i = 0; i < 8; i++) {
         const int64_t lane = pie_qacc_40(s, i) >> (shift & 63);
@@ -115,7 +119,8 @@ static inline void pie_andq(pie_state *s, int a, int x, int y) {
 
 /* EE.VSUBS.S8: a <- x - y, clipped */
 static inline void pie_vsubs_s8(pie_state *s, int a, int x, int y) {
-    for (int i = 0; i < 16; i++) s->q[a].b[i] = (uint8_t)pie_clip((int8_t)s->q[x].b[i] - (int8_t)s->q[y].b[i], -128, 127);
+    for (int i = 0; i < 16; i++)
+        s->q[a].b[i] = (uint8_t)pie_clip((int8_t)s->q[x].b[i] - (int8_t)s->q[y].b[i], -128, 127);
 }
 
 /* EE.VSR.32: each of four lanes arithmetically right by SAR */

@@ -1,14 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An interpreter for the assembly of the ESP32-S3's vector kernels.
  *
- * There is no assembler for these instructions here, and a second version of the kernels in C would drift from the first one.
- * So the test executes the very text that ESP-IDF assembles (after the C preprocessor), one statement at a time: every vector
- * instruction through its model in pie_model.h, the integer and floating-point ones here. It stops with the line at fault on
+ * There is no assembler for these instructions here, and a second version of the kernels in C would drift from the
+ * first one. So the test executes the very text that ESP-IDF assembles (after the C preprocessor), one statement at a
+ * time: every vector instruction through its model in pie_model.h, the integer and floating-point ones here. It stops
+ * with the line at fault on
  *   - a mnemonic, an operand or an immediate that the instruction does not have,
- *   - an address outside the memory given (a vector load may touch any aligned block that holds a byte of it, as nothing less
- *     can fault; the other bytes read as rubbish), a write to what is only read, a misaligned vector or word address,
+ *   - an address outside the memory given (a vector load may touch any aligned block that holds a byte of it, as
+ * nothing less can fault; the other bytes read as rubbish), a write to what is only read, a misaligned vector or word
+ * address,
  *   - a register read before anything was written to it, a0 or a1 changed at the return, a frame overrun,
- *   - a result used before it is ready (distances of the manual's table 1.7-2; an accumulator two instructions after the last
- *     product; a loaded or RUR word one; for the FPU no numbers are published: three),
+ *   - a result used before it is ready (distances of the manual's table 1.7-2; an accumulator two instructions after
+ * the last product; a loaded or RUR word one; for the FPU no numbers are published: three),
  *   - an accumulator that saturates.
  * And it counts what it executed, by part. */
 #include "pie_run.h"
@@ -38,95 +41,90 @@ typedef struct {
 } spec;
 
 enum { FPU = 3 };
-#define USE(k)                                                                                                                   \
-    { k, 1, 0, 0, 0, 0 }
-#define DEF(k, stage)                                                                                                            \
-    { k, 0, stage, 0, 0, 0 }
-#define MOVES                                                                                                                    \
-    { 'a', 1, 1, 0, 0, 0 } /* an address register that the access moves on */
-#define BOTH                                                                                                                     \
-    { 'q', 1, 1, 0, 0, 0 }
-#define IMM(low, high, step)                                                                                                     \
-    { 'i', 0, 0, low, high, step }
-#define LABEL                                                                                                                    \
-    { 'L', 0, 0, 0, 0, 0 }
-#define NONE                                                                                                                     \
-    { 0, 0, 0, 0, 0, 0 }
+#define USE(k) {k, 1, 0, 0, 0, 0}
+#define DEF(k, stage) {k, 0, stage, 0, 0, 0}
+#define MOVES {'a', 1, 1, 0, 0, 0} /* an address register that the access moves on */
+#define BOTH {'q', 1, 1, 0, 0, 0}
+#define IMM(low, high, step) {'i', 0, 0, low, high, step}
+#define LABEL {'L', 0, 0, 0, 0, 0}
+#define NONE {0, 0, 0, 0, 0, 0}
 
 /* clang-format off */
-#define INSTRUCTIONS(X)                                                                                                          \
-    X(ZERO_QACC, "ee.zero.qacc", (NONE), .qacc_def = 1)                                                                          \
-    X(ZERO_Q, "ee.zero.q", (DEF('q', 1)))                                                                                        \
-    X(VLD, "ee.vld.128.ip", (DEF('q', 2), MOVES, IMM(-512, 496, 16)))                                                            \
-    X(VST, "ee.vst.128.ip", (USE('q'), MOVES, IMM(-2048, 2032, 16)))                                                             \
-    X(VLDBC_8, "ee.vldbc.8", (DEF('q', 2), USE('a')))                                                                            \
-    X(LD_USAR, "ee.ld.128.usar.ip", (DEF('q', 2), MOVES, IMM(-512, 496, 16)), .sar_byte_def = 1)                                 \
-    X(SRC_Q, "ee.src.q", (DEF('q', 1), USE('q'), USE('q')), .sar_byte_use = 1)                                                   \
-    X(MV_QR, "mv.qr", (DEF('q', 1), USE('q')))                                                                                   \
-    X(MOVI_32_Q, "ee.movi.32.q", (DEF('q', 1), USE('a'), IMM(0, 3, 1)))                                                          \
-    X(VUNZIP_8, "ee.vunzip.8", (BOTH, BOTH))                                                                                     \
-    X(ANDQ, "ee.andq", (DEF('q', 1), USE('q'), USE('q')))                                                                        \
-    X(VSR_32, "ee.vsr.32", (DEF('q', 1), USE('q')), .sar_use = 1)                                                                \
-    X(VSUBS_ST, "ee.vsubs.s8.st.incp", (USE('q'), MOVES, DEF('q', 1), USE('q'), USE('q')))                                       \
-    X(VSMULAS, "ee.vsmulas.s8.qacc", (USE('q'), USE('q'), IMM(0, 15, 1)), .qacc_use = 2, .qacc_def = 2)                          \
-    X(VSMULAS_LD, "ee.vsmulas.s8.qacc.ld.incp", (DEF('q', 2), MOVES, USE('q'), USE('q'), IMM(0, 15, 1)), .qacc_use = 2,          \
-      .qacc_def = 2)                                                                                                             \
-    X(ST_QACC_L_L, "ee.st.qacc_l.l.128.ip", (MOVES, IMM(-2048, 2032, 16)), .qacc_use = 1)                                        \
-    X(ST_QACC_L_H, "ee.st.qacc_l.h.32.ip", (MOVES, IMM(-512, 508, 4)), .qacc_use = 1)                                            \
-    X(ST_QACC_H_L, "ee.st.qacc_h.l.128.ip", (MOVES, IMM(-2048, 2032, 16)), .qacc_use = 1)                                        \
-    X(ST_QACC_H_H, "ee.st.qacc_h.h.32.ip", (MOVES, IMM(-512, 508, 4)), .qacc_use = 1)                                            \
-    X(SRCMB, "ee.srcmb.s16.qacc", (DEF('q', 1), USE('a'), IMM(0, 0, 1)), .qacc_use = 1, .qacc_def = 1)                           \
-    X(RUR_L_0, "rur.qacc_l_0", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(RUR_L_1, "rur.qacc_l_1", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(RUR_L_2, "rur.qacc_l_2", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(RUR_L_3, "rur.qacc_l_3", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(RUR_L_4, "rur.qacc_l_4", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(RUR_H_0, "rur.qacc_h_0", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(RUR_H_1, "rur.qacc_h_1", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(RUR_H_2, "rur.qacc_h_2", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(RUR_H_3, "rur.qacc_h_3", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(RUR_H_4, "rur.qacc_h_4", (DEF('a', 2)), .qacc_use = 1)                                                                     \
-    X(ZERO_ACCX, "ee.zero.accx", (NONE), .accx_def = 1)                                                                          \
-    X(VST_XP, "ee.vst.128.xp", (USE('q'), MOVES, USE('a')))                                                                      \
-    X(VZIP_8, "ee.vzip.8", (BOTH, BOTH))                                                                                         \
-    X(VCMP_LT, "ee.vcmp.lt.s8", (DEF('q', 1), USE('q'), USE('q')))                                                               \
-    X(DOT, "ee.vmulas.s8.accx", (USE('q'), USE('q')), .accx_use = 2, .accx_def = 2)                                              \
-    X(DOT_IP, "ee.vmulas.s8.accx.ld.ip", (DEF('q', 2), MOVES, IMM(-512, 496, 16), USE('q'), USE('q')), .accx_use = 2,            \
-      .accx_def = 2)                                                                                                             \
-    X(DOT_XP, "ee.vmulas.s8.accx.ld.xp", (DEF('q', 2), MOVES, USE('a'), USE('q'), USE('q')), .accx_use = 2, .accx_def = 2)       \
-    X(VSMULAS_16, "ee.vsmulas.s16.qacc", (USE('q'), USE('q'), IMM(0, 7, 1)), .qacc_use = 2, .qacc_def = 2)                       \
-    X(VSMULAS_16_LD, "ee.vsmulas.s16.qacc.ld.incp", (DEF('q', 2), MOVES, USE('q'), USE('q'), IMM(0, 7, 1)), .qacc_use = 2,       \
-      .qacc_def = 2)                                                                                                             \
-    X(RUR_ACCX, "rur.accx_0", (DEF('a', 2)), .accx_use = 1)                                                                      \
-    X(LDF, "ee.ldf.128.ip", (DEF('f', 2), DEF('f', 2), DEF('f', 2), DEF('f', 2), MOVES, IMM(-128, 112, 16)))                     \
-    X(STF, "ee.stf.128.ip", (USE('f'), USE('f'), USE('f'), USE('f'), MOVES, IMM(-128, 112, 16)))                                 \
-    X(LSI, "lsi", (DEF('f', 2), USE('a'), IMM(0, 1020, 4)))                                                                      \
-    X(FLOAT, "float.s", (DEF('f', FPU), USE('a'), IMM(0, 15, 1)))                                                                \
-    X(MUL, "mul.s", (DEF('f', FPU), USE('f'), USE('f')))                                                                         \
-    X(ADD_S, "add.s", (DEF('f', FPU), USE('f'), USE('f')))                                                                       \
-    X(ENTRY, "entry", (MOVES, IMM(32, 32760, 8)))                                                                                \
-    X(RETW, "retw", (NONE))                                                                                                      \
-    X(LOOPNEZ, "loopnez", (USE('a'), LABEL))                                                                                     \
-    X(BNEZ, "bnez", (USE('a'), LABEL))                                                                                           \
-    X(NOP, "nop", (NONE))                                                                                                        \
-    X(MOV, "mov", (DEF('a', 1), USE('a')))                                                                                       \
-    X(MOVI, "movi", (DEF('a', 1), IMM(-2048, 2047, 1)))                                                                          \
-    X(ADDI, "addi", (DEF('a', 1), USE('a'), IMM(-128, 127, 1)))                                                                  \
-    X(ADD, "add", (DEF('a', 1), USE('a'), USE('a')))                                                                             \
-    X(SLLI, "slli", (DEF('a', 1), USE('a'), IMM(1, 31, 1)))                                                                      \
-    X(SRAI, "srai", (DEF('a', 1), USE('a'), IMM(0, 31, 1)))                                                                      \
-    X(SRC, "src", (DEF('a', 1), USE('a'), USE('a')), .sar_use = 1)                                                               \
-    X(SSAI, "ssai", (IMM(0, 31, 1)), .sar_def = 1)                                                                               \
-    X(L32I, "l32i", (DEF('a', 2), USE('a'), IMM(0, 1020, 4)))                                                                    \
-    X(L16SI, "l16si", (DEF('a', 2), USE('a'), IMM(0, 510, 2)))                                                                   \
-    X(S32I, "s32i", (USE('a'), USE('a'), IMM(0, 1020, 4)))                                                                       \
+#define INSTRUCTIONS(X)                                                                                                \
+    X(ZERO_QACC, "ee.zero.qacc", (NONE), .qacc_def = 1)                                                                \
+    X(ZERO_Q, "ee.zero.q", (DEF('q', 1)))                                                                              \
+    X(VLD, "ee.vld.128.ip", (DEF('q', 2), MOVES, IMM(-512, 496, 16)))                                                  \
+    X(VST, "ee.vst.128.ip", (USE('q'), MOVES, IMM(-2048, 2032, 16)))                                                   \
+    X(VLDBC_8, "ee.vldbc.8", (DEF('q', 2), USE('a')))                                                                  \
+    X(LD_USAR, "ee.ld.128.usar.ip", (DEF('q', 2), MOVES, IMM(-512, 496, 16)), .sar_byte_def = 1)                       \
+    X(SRC_Q, "ee.src.q", (DEF('q', 1), USE('q'), USE('q')), .sar_byte_use = 1)                                         \
+    X(MV_QR, "mv.qr", (DEF('q', 1), USE('q')))                                                                         \
+    X(MOVI_32_Q, "ee.movi.32.q", (DEF('q', 1), USE('a'), IMM(0, 3, 1)))                                                \
+    X(VUNZIP_8, "ee.vunzip.8", (BOTH, BOTH))                                                                           \
+    X(ANDQ, "ee.andq", (DEF('q', 1), USE('q'), USE('q')))                                                              \
+    X(VSR_32, "ee.vsr.32", (DEF('q', 1), USE('q')), .sar_use = 1)                                                      \
+    X(VSUBS_ST, "ee.vsubs.s8.st.incp", (USE('q'), MOVES, DEF('q', 1), USE('q'), USE('q')))                             \
+    X(VSMULAS, "ee.vsmulas.s8.qacc", (USE('q'), USE('q'), IMM(0, 15, 1)), .qacc_use = 2, .qacc_def = 2)                \
+    X(VSMULAS_LD, "ee.vsmulas.s8.qacc.ld.incp", (DEF('q', 2), MOVES, USE('q'), USE('q'), IMM(0, 15, 1)),               \
+      .qacc_use = 2,                                                                                                   \
+      .qacc_def = 2)                                                                                                   \
+    X(ST_QACC_L_L, "ee.st.qacc_l.l.128.ip", (MOVES, IMM(-2048, 2032, 16)), .qacc_use = 1)                              \
+    X(ST_QACC_L_H, "ee.st.qacc_l.h.32.ip", (MOVES, IMM(-512, 508, 4)), .qacc_use = 1)                                  \
+    X(ST_QACC_H_L, "ee.st.qacc_h.l.128.ip", (MOVES, IMM(-2048, 2032, 16)), .qacc_use = 1)                              \
+    X(ST_QACC_H_H, "ee.st.qacc_h.h.32.ip", (MOVES, IMM(-512, 508, 4)), .qacc_use = 1)                                  \
+    X(SRCMB, "ee.srcmb.s16.qacc", (DEF('q', 1), USE('a'), IMM(0, 0, 1)), .qacc_use = 1, .qacc_def = 1)                 \
+    X(RUR_L_0, "rur.qacc_l_0", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(RUR_L_1, "rur.qacc_l_1", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(RUR_L_2, "rur.qacc_l_2", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(RUR_L_3, "rur.qacc_l_3", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(RUR_L_4, "rur.qacc_l_4", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(RUR_H_0, "rur.qacc_h_0", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(RUR_H_1, "rur.qacc_h_1", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(RUR_H_2, "rur.qacc_h_2", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(RUR_H_3, "rur.qacc_h_3", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(RUR_H_4, "rur.qacc_h_4", (DEF('a', 2)), .qacc_use = 1)                                                           \
+    X(ZERO_ACCX, "ee.zero.accx", (NONE), .accx_def = 1)                                                                \
+    X(VST_XP, "ee.vst.128.xp", (USE('q'), MOVES, USE('a')))                                                            \
+    X(VZIP_8, "ee.vzip.8", (BOTH, BOTH))                                                                               \
+    X(VCMP_LT, "ee.vcmp.lt.s8", (DEF('q', 1), USE('q'), USE('q')))                                                     \
+    X(DOT, "ee.vmulas.s8.accx", (USE('q'), USE('q')), .accx_use = 2, .accx_def = 2)                                    \
+    X(DOT_IP, "ee.vmulas.s8.accx.ld.ip", (DEF('q', 2), MOVES, IMM(-512, 496, 16), USE('q'), USE('q')), .accx_use = 2,  \
+      .accx_def = 2)                                                                                                   \
+    X(DOT_XP, "ee.vmulas.s8.accx.ld.xp", (DEF('q', 2), MOVES, USE('a'), USE('q'), USE('q')),                           \
+      .accx_use = 2, .accx_def = 2)                                                                                    \
+    X(VSMULAS_16, "ee.vsmulas.s16.qacc", (USE('q'), USE('q'), IMM(0, 7, 1)), .qacc_use = 2, .qacc_def = 2)             \
+    X(VSMULAS_16_LD, "ee.vsmulas.s16.qacc.ld.incp", (DEF('q', 2), MOVES, USE('q'), USE('q'), IMM(0, 7, 1)),            \
+      .qacc_use = 2,                                                                                                   \
+      .qacc_def = 2)                                                                                                   \
+    X(RUR_ACCX, "rur.accx_0", (DEF('a', 2)), .accx_use = 1)                                                            \
+    X(LDF, "ee.ldf.128.ip", (DEF('f', 2), DEF('f', 2), DEF('f', 2), DEF('f', 2), MOVES, IMM(-128, 112, 16)))           \
+    X(STF, "ee.stf.128.ip", (USE('f'), USE('f'), USE('f'), USE('f'), MOVES, IMM(-128, 112, 16)))                       \
+    X(LSI, "lsi", (DEF('f', 2), USE('a'), IMM(0, 1020, 4)))                                                            \
+    X(FLOAT, "float.s", (DEF('f', FPU), USE('a'), IMM(0, 15, 1)))                                                      \
+    X(MUL, "mul.s", (DEF('f', FPU), USE('f'), USE('f')))                                                               \
+    X(ADD_S, "add.s", (DEF('f', FPU), USE('f'), USE('f')))                                                             \
+    X(ENTRY, "entry", (MOVES, IMM(32, 32760, 8)))                                                                      \
+    X(RETW, "retw", (NONE))                                                                                            \
+    X(LOOPNEZ, "loopnez", (USE('a'), LABEL))                                                                           \
+    X(BNEZ, "bnez", (USE('a'), LABEL))                                                                                 \
+    X(NOP, "nop", (NONE))                                                                                              \
+    X(MOV, "mov", (DEF('a', 1), USE('a')))                                                                             \
+    X(MOVI, "movi", (DEF('a', 1), IMM(-2048, 2047, 1)))                                                                \
+    X(ADDI, "addi", (DEF('a', 1), USE('a'), IMM(-128, 127, 1)))                                                        \
+    X(ADD, "add", (DEF('a', 1), USE('a'), USE('a')))                                                                   \
+    X(SLLI, "slli", (DEF('a', 1), USE('a'), IMM(1, 31, 1)))                                                            \
+    X(SRAI, "srai", (DEF('a', 1), USE('a'), IMM(0, 31, 1)))                                                            \
+    X(SRC, "src", (DEF('a', 1), USE('a'), USE('a')), .sar_use = 1)                                                     \
+    X(SSAI, "ssai", (IMM(0, 31, 1)), .sar_def = 1)                                                                     \
+    X(L32I, "l32i", (DEF('a', 2), USE('a'), IMM(0, 1020, 4)))                                                          \
+    X(L16SI, "l16si", (DEF('a', 2), USE('a'), IMM(0, 510, 2)))                                                         \
+    X(S32I, "s32i", (USE('a'), USE('a'), IMM(0, 1020, 4)))                                                             \
     X(S8I, "s8i", (USE('a'), USE('a'), IMM(0, 255, 1)))
 /* clang-format on */
 
 #define NUMBER(code, ...) code,
 typedef enum { INSTRUCTIONS(NUMBER) CODES } code;
-#define LIST(...)                                                                                                                \
-    { __VA_ARGS__ }
+#define LIST(...) {__VA_ARGS__}
 #define ROW(code, mnemonic, operands, ...) {.name = mnemonic, .operand = LIST operands, __VA_ARGS__},
 static const spec specs[CODES] = {INSTRUCTIONS(ROW)};
 
@@ -290,7 +288,8 @@ static struct {
 static uint64_t seed = 99;
 
 static bool fail(const char *what, long v) {
-    if (!*pie_error) snprintf(pie_error, sizeof pie_error, "line %d, %s: %s (%ld)", cpu.s->line, specs[cpu.s->op].name, what, v);
+    if (!*pie_error)
+        snprintf(pie_error, sizeof pie_error, "line %d, %s: %s (%ld)", cpu.s->line, specs[cpu.s->op].name, what, v);
     return false;
 }
 
@@ -303,7 +302,8 @@ static uint8_t *at(uint32_t address, uint32_t bytes, uint32_t align, uint8_t rig
         some = some || rights[i + b];
         all = all && (rights[i + b] & right);
     }
-    if (right == READ && bytes == 16 ? !some : !all) return fail("address outside the memory given", (long)address), NULL;
+    if (right == READ && bytes == 16 ? !some : !all)
+        return fail("address outside the memory given", (long)address), NULL;
     return memory + i;
 }
 
@@ -345,15 +345,12 @@ int pie_omitted = -1;
 int pie_statements(void) { return statements; }
 const char *pie_statement(int number) { return specs[program[number].op].name; }
 
-/* One statement: false after an error. `next` is the one to follow. */
-static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count) {
+/* Vector registers; false after an error, *known false: another statement */
+static bool step_vector(bool *known) {
     pie_state *v = &cpu.vector;
     const int *o = cpu.s->operand;
     uint32_t *a = cpu.a;
-    float *f = cpu.f;
-    uint8_t bytes[20], byte;
-    int32_t word;
-    int16_t half;
+    uint8_t byte;
     switch (cpu.s->op) {
         case ZERO_QACC: return pie_zero_qacc(v), true;
         case ZERO_Q: return memset(&v->q[o[0]], 0, 16), true;
@@ -380,12 +377,16 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
             if (!store(a[o[1]], &v->q[o[0]], 16, 16)) return false;
             a[o[1]] += 16;
             return pie_vsubs_s8(v, o[2], o[3], o[4]), true;
-        case VSMULAS: pie_vsmulas_s8_qacc(v, o[0], o[1], o[2]); return !v->saturated || fail("an accumulator saturates", 0);
-        case VSMULAS_LD:
-            pie_vsmulas_s8_qacc(v, o[2], o[3], o[4]);
-            if (v->saturated) return fail("an accumulator saturates", 0);
-            if (!load(&v->q[o[0]], a[o[1]], 16, 16)) return false;
-            return a[o[1]] += 16, true;
+        default: return *known = false;
+    }
+}
+
+/* The accumulators ACCX and QACC */
+static bool step_accumulators(bool *known) {
+    pie_state *v = &cpu.vector;
+    const int *o = cpu.s->operand;
+    uint32_t *a = cpu.a;
+    switch (cpu.s->op) {
         case ZERO_ACCX: return v->accx = 0, true;
         case VST_XP:
             if (!store(a[o[1]], &v->q[o[0]], 16, 16)) return false;
@@ -404,6 +405,25 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
             if (!load(&v->q[o[0]], a[o[1]], 16, 16)) return false;
             return a[o[1]] += 16, true;
         case RUR_ACCX: return a[o[0]] = (uint32_t)v->accx, true;
+        case VSMULAS:
+            pie_vsmulas_s8_qacc(v, o[0], o[1], o[2]);
+            return !v->saturated || fail("an accumulator saturates", 0);
+        case VSMULAS_LD:
+            pie_vsmulas_s8_qacc(v, o[2], o[3], o[4]);
+            if (v->saturated) return fail("an accumulator saturates", 0);
+            if (!load(&v->q[o[0]], a[o[1]], 16, 16)) return false;
+            return a[o[1]] += 16, true;
+        default: return *known = false;
+    }
+}
+
+/* The accumulator QACC into memory and registers */
+static bool step_read(bool *known) {
+    pie_state *v = &cpu.vector;
+    const int *o = cpu.s->operand;
+    uint32_t *a = cpu.a;
+    uint8_t bytes[20];
+    switch (cpu.s->op) {
         case ST_QACC_L_L:
         case ST_QACC_H_L:
             pie_qacc_bytes(v, cpu.s->op == ST_QACC_H_L, bytes);
@@ -425,6 +445,17 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
         case RUR_H_2:
         case RUR_H_3:
         case RUR_H_4: pie_qacc_bytes(v, 1, bytes); return memcpy(&a[o[0]], bytes + 4 * (cpu.s->op - RUR_H_0), 4), true;
+        default: return *known = false;
+    }
+}
+
+/* Floating point */
+static bool step_float(bool *known) {
+    const int *o = cpu.s->operand;
+    uint32_t *a = cpu.a;
+    float *f = cpu.f;
+    uint8_t bytes[20];
+    switch (cpu.s->op) {
         case LDF:
             if (!load(bytes, a[o[4]], 16, 16)) return false;
             for (int i = 0; i < 4; i++) memcpy(&f[o[3 - i]], bytes + 4 * i, 4);
@@ -437,20 +468,18 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
         case FLOAT: return f[o[0]] = ldexpf((float)(int32_t)a[o[1]], -o[2]), true;
         case MUL: return f[o[0]] = f[o[1]] * f[o[2]], true;
         case ADD_S: return f[o[0]] = f[o[1]] + f[o[2]], true;
-        case ENTRY:
-            if (o[0] != 1) return fail("the frame is a1's", o[0]);
-            frame = (uint32_t)o[1];
-            a[1] -= frame; /* its upper 32 bytes belong to the windows' saved registers */
-            memset(rights + (a[1] - BASE), READ | WRITE, frame - 32);
-            return true;
-        case RETW: return true;
-        case LOOPNEZ:
-            *loop_begin = *next, *loop_end = o[1], *loop_count = a[o[0]] - 1;
-            if (!a[o[0]]) *next = o[1];
-            return true;
-        case BNEZ:
-            if (a[o[0]]) *next = o[1];
-            return true;
+        default: return *known = false;
+    }
+}
+
+/* The core: moves, sums, loads and stores */
+static bool step_core(bool *known) {
+    pie_state *v = &cpu.vector;
+    const int *o = cpu.s->operand;
+    uint32_t *a = cpu.a;
+    int32_t word;
+    int16_t half;
+    switch (cpu.s->op) {
         case NOP: return true;
         case MOV: return a[o[0]] = a[o[1]], true;
         case MOVI: return a[o[0]] = (uint32_t)o[1], true;
@@ -468,7 +497,36 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
             return a[o[0]] = (uint32_t)(int32_t)half, true;
         case S32I: return store(a[o[1]] + (uint32_t)o[2], &a[o[0]], 4, 4);
         case S8I: return store(a[o[1]] + (uint32_t)o[2], &a[o[0]], 1, 1);
-        case CODES: break;
+        default: return *known = false;
+    }
+}
+
+/* One statement: false after an error. `next` is the one to follow. */
+static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count) {
+    static bool (*const groups[])(bool *) = {step_vector, step_accumulators, step_read, step_float, step_core};
+    const int *o = cpu.s->operand;
+    uint32_t *a = cpu.a;
+    switch (cpu.s->op) {
+        case ENTRY:
+            if (o[0] != 1) return fail("the frame is a1's", o[0]);
+            frame = (uint32_t)o[1];
+            a[1] -= frame; /* its upper 32 bytes belong to the windows' saved registers */
+            memset(rights + (a[1] - BASE), READ | WRITE, frame - 32);
+            return true;
+        case RETW: return true;
+        case LOOPNEZ:
+            *loop_begin = *next, *loop_end = o[1], *loop_count = a[o[0]] - 1;
+            if (!a[o[0]]) *next = o[1];
+            return true;
+        case BNEZ:
+            if (a[o[0]]) *next = o[1];
+            return true;
+        default: break;
+    }
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        bool known = true;
+        const bool ok = groups[i](&known);
+        if (known) return ok;
     }
     return fail("no model", 0);
 }
@@ -476,8 +534,10 @@ static bool step(int *next, int *loop_begin, int *loop_end, uint32_t *loop_count
 bool pie_call(const char *name, int words, const uint32_t *word) {
     *pie_error = 0;
     int next = find_label(name);
-    if (next < 0 || program[next].op != ENTRY) return snprintf(pie_error, sizeof pie_error, "no function %s", name), false;
-    for (size_t i = 0; i < sizeof cpu; i++) ((uint8_t *)&cpu)[i] = (uint8_t)check_random(&seed); /* whatever was there */
+    if (next < 0 || program[next].op != ENTRY)
+        return snprintf(pie_error, sizeof pie_error, "no function %s", name), false;
+    for (size_t i = 0; i < sizeof cpu; i++)
+        ((uint8_t *)&cpu)[i] = (uint8_t)check_random(&seed); /* whatever was there */
     memset(cpu.ready, 0, sizeof cpu.ready), memset(cpu.written, 0, sizeof cpu.written);
     for (int i = 0; i < 16; i++) cpu.vector.qacc[i] = pie_signed((uint32_t)cpu.vector.qacc[i] & 0xfffff, 20);
     cpu.vector.saturated = cpu.product[0] = cpu.product[1] = false;

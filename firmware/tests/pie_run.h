@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the text of pie_gemm.S on this machine: see pie_run.c. */
 #ifndef FTV_PIE_RUN_H
 #define FTV_PIE_RUN_H
@@ -7,7 +8,16 @@
 #include <stdint.h>
 
 /* What instructions are counted under: the nearest label above them begins with .L and this name. */
-typedef enum { PIE_UNPACK, PIE_MULTIPLY, PIE_DRAIN, PIE_DEQUANTISE, PIE_CALL, PIE_ALIGN, PIE_ATTEND, PIE_PARTS } pie_part;
+typedef enum {
+    PIE_UNPACK,
+    PIE_MULTIPLY,
+    PIE_DRAIN,
+    PIE_DEQUANTISE,
+    PIE_CALL,
+    PIE_ALIGN,
+    PIE_ATTEND,
+    PIE_PARTS
+} pie_part;
 extern const char *const pie_part_names[PIE_PARTS];
 extern uint64_t pie_count[PIE_PARTS];
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # same_bits.sh BUILD "VARIANT ..." MODEL ... : every build of selftest, kernel set and number of threads prints the same bits.
 set -eu
 build=$1; variants=$2; shift 2

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # same_bits_emulated.sh BUILD MODEL ... : the Xtensa emulator prints the same bits after every stage as this machine.
 set -eu
 build=$1; shift

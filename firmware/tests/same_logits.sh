@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # same_logits.sh BUILD "VARIANT ..." MODEL PICTURES : the same bits in the logits of every picture from every build, kernel set,
 # number of threads and, where it is installed, from the Xtensa emulator. PICTURES: 8-bit pictures one after another.
 set -eu

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Drawing: clipped at every border (guard bytes), letters distinct, colours and scaling, the whole screen. */
 #include <string.h>
 
@@ -42,15 +43,18 @@ static void test_fill(void) {
                     ftv_fill(&canvas, x, y, sides[i], sides[j], 0x1234);
                     const int want =
                         overlap(x, sides[i] > 100 ? 100 : sides[i], W) * overlap(y, sides[j] > 100 ? 100 : sides[j], H);
-                    CHECK(count() == want, "%d x %d at %d, %d: %d pixels, not %d", sides[i], sides[j], x, y, count(), want);
-                    CHECK(guards_hold(memory, 2 * W * H), "%d x %d at %d, %d left the canvas", sides[i], sides[j], x, y);
+                    CHECK(count() == want, "%d x %d at %d, %d: %d pixels, not %d", sides[i], sides[j], x, y, count(),
+                          want);
+                    CHECK(guards_hold(memory, 2 * W * H), "%d x %d at %d, %d left the canvas", sides[i], sides[j], x,
+                          y);
                 }
     clear();
     ftv_fill(&canvas, -2147483647, -2147483647, 2147483647, 2147483647, 1);
     ftv_fill(&canvas, 2147483647, 2147483647, 2147483647, 2147483647, 1);
     CHECK(count() == 0, "far away");
     ftv_fill(&canvas, 3, 2, 1, 1, ftv_rgb(255, 0, 0));
-    CHECK(memory[GUARD + 2 * (2 * W + 3)] == 0xf8 && memory[GUARD + 2 * (2 * W + 3) + 1] == 0, "red is F8 00: big-endian");
+    CHECK(memory[GUARD + 2 * (2 * W + 3)] == 0xf8 && memory[GUARD + 2 * (2 * W + 3) + 1] == 0,
+          "red is F8 00: big-endian");
 }
 
 static void test_font(void) {
@@ -66,7 +70,8 @@ static void test_font(void) {
         }
     }
     for (int x = 0; x < 5; x++)
-        CHECK(ftv_glyph('\n', x) == ftv_glyph('?', x) && ftv_glyph((char)0xe4, x) == ftv_glyph('?', x), "others are '?'");
+        CHECK(ftv_glyph('\n', x) == ftv_glyph('?', x) && ftv_glyph((char)0xe4, x) == ftv_glyph('?', x),
+              "others are '?'");
     for (int scale = 1; scale < 4; scale++)
         for (int x = -30; x < 50; x += 3)
             for (int y = -20; y < 40; y += 3) {
@@ -92,7 +97,8 @@ static void test_image(void) {
         CHECK(at(i % W, i / W) == ftv_rgb(photo[3 * i], photo[3 * i + 1], photo[3 * i + 2]),
               "pixel %d of a picture of the same size", i);
     clear();
-    const ftv_image be = {photo, W, H, 2 * W, FTV_RGB565_BE}; /* as the camera gives it: the same bytes on the display */
+    const ftv_image be = {photo, W, H, 2 * W,
+                          FTV_RGB565_BE}; /* as the camera gives it: the same bytes on the display */
     ftv_draw_image(&canvas, 0, 0, W, H, &be);
     CHECK(!memcmp(canvas.pixels, photo, 2 * W * H), "RGB565 is copied bit by bit");
     const ftv_image wide = {photo, 64, H, 192, FTV_RGB888};
@@ -127,9 +133,11 @@ static void test_screen(void) {
     int last = -1;
     for (int percent = -50; percent <= 150; percent += 25)
         for (size_t length = 0; length < sizeof name; length += 37) {
-            ftv_draw_screen(&c,
-                            &(ftv_view){&photo, name, length, {3, (float)percent / 100.0f}, (float)(percent + 50) * 1e4f, NULL});
-            CHECK(guards_hold(screen, 2 * FTV_SCREEN * FTV_SCREEN), "%d %%, %zu letters left the screen", percent, length);
+            ftv_draw_screen(
+                &c,
+                &(ftv_view){&photo, name, length, {3, (float)percent / 100.0f}, (float)(percent + 50) * 1e4f, NULL});
+            CHECK(guards_hold(screen, 2 * FTV_SCREEN * FTV_SCREEN), "%d %%, %zu letters left the screen", percent,
+                  length);
             int filled = 0;
             while (filled < 232 && on_screen(4 + filled, 212) == green) filled++;
             const int want = percent < 0 ? 0 : percent > 100 ? 232 : percent * 232 / 100;

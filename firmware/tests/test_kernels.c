@@ -1,4 +1,6 @@
-/* Every kernel set against `ref`, bit by bit: lengths, misaligned data, guard bytes. And `ref` against plain arithmetic. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every kernel set against `ref`, bit by bit: lengths, misaligned data, guard bytes. And `ref` against plain
+ * arithmetic. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +35,8 @@ static void unguard(guarded g, const char *what) {
     free(g.base);
 }
 
-static void check_linear(const ftv_kernels *k, ftv_packing packing, int cols, int rows, int tokens, size_t shift, bool extreme) {
+static void check_linear(const ftv_kernels *k, ftv_packing packing, int cols, int rows, int tokens, size_t shift,
+                         bool extreme) {
     const size_t stride = ftv_packed_bytes(packing, cols) + shift % 3, x_stride = (size_t)cols + shift % 5;
     guarded codes = guard(stride * (size_t)rows, shift), x = guard(x_stride * (size_t)tokens, (shift * 7) % 16);
     guarded y = guard((size_t)(tokens * (rows + 3)) * 4, (shift % 4) * 4), y_ref = guard(y.bytes, 0),
@@ -55,16 +58,16 @@ static void check_linear(const ftv_kernels *k, ftv_packing packing, int cols, in
     memset(y.data, 0, y.bytes), memset(y_ref.data, 0, y.bytes);
     k->matmul((int32_t *)(void *)acc.data, xs, x_stride, &w, tokens, scratch.data);
     ftv_kernels_ref.matmul((int32_t *)(void *)acc_ref.data, xs, x_stride, &w, tokens, scratch_ref.data);
-    CHECK(!memcmp(acc.data, acc_ref.data, acc.bytes), "%s matmul differs: packing %d, %d -> %d, %d tokens, shift %zu", k->name,
-          packing, cols, rows, tokens, shift);
+    CHECK(!memcmp(acc.data, acc_ref.data, acc.bytes), "%s matmul differs: packing %d, %d -> %d, %d tokens, shift %zu",
+          k->name, packing, cols, rows, tokens, shift);
     const float *b = shift & 1 ? bias : NULL;
     k->linear((float *)(void *)y.data, (size_t)rows + 3, xs, x_stride, scales, &w, 0.37f, b, tokens, scratch.data);
     ftv_kernels_ref.linear((float *)(void *)y_ref.data, (size_t)rows + 3, xs, x_stride, scales, &w, 0.37f, b, tokens,
                            scratch_ref.data);
-    CHECK(!memcmp(y.data, y_ref.data, y.bytes), "%s linear differs: packing %d, %d -> %d, %d tokens, shift %zu", k->name, packing,
-          cols, rows, tokens, shift);
-    unguard(codes, "linear"), unguard(x, "linear"), unguard(y, "linear"), unguard(y_ref, "linear"), unguard(acc, "matmul"),
-        unguard(acc_ref, "matmul");
+    CHECK(!memcmp(y.data, y_ref.data, y.bytes), "%s linear differs: packing %d, %d -> %d, %d tokens, shift %zu",
+          k->name, packing, cols, rows, tokens, shift);
+    unguard(codes, "linear"), unguard(x, "linear"), unguard(y, "linear"), unguard(y_ref, "linear"),
+        unguard(acc, "matmul"), unguard(acc_ref, "matmul");
     unguard(scratch, "scratch of linear"), unguard(scratch_ref, "scratch of linear");
 }
 
@@ -85,10 +88,10 @@ static void check_rows(const ftv_kernels *k, int n, size_t shift) {
     k->gelu(xa, (int)all), ftv_gelu_ref(xb, (int)all);
     CHECK(!memcmp(xa, xb, a.bytes), "%s gelu differs: length %zu", k->name, all);
     k->rms_quantize(qa, s, xa, stride, gain, R, n), ftv_rms_quantize_ref(qb, s_ref, xb, stride, gain, R, n);
-    CHECK(!memcmp(s, s_ref, sizeof s) && !memcmp(qa, qb, q.bytes) && !memcmp(xa, xb, a.bytes), "%s rms_quantize differs: length %d",
-          k->name, n);
-    CHECK(k->quantize(qa, x, n) == ftv_quantize_ref(qb, x, n) && !memcmp(qa, qb, q.bytes), "%s quantize differs: length %d",
-          k->name, n);
+    CHECK(!memcmp(s, s_ref, sizeof s) && !memcmp(qa, qb, q.bytes) && !memcmp(xa, xb, a.bytes),
+          "%s rms_quantize differs: length %d", k->name, n);
+    CHECK(k->quantize(qa, x, n) == ftv_quantize_ref(qb, x, n) && !memcmp(qa, qb, q.bytes),
+          "%s quantize differs: length %d", k->name, n);
     memcpy(xa, gain, (size_t)n * 4), memcpy(xb, gain, (size_t)n * 4);
     k->add(xa, x, shift & 1 ? bias : NULL, n), ftv_add_ref(xb, x, shift & 1 ? bias : NULL, n);
     CHECK(!memcmp(xa, xb, a.bytes), "%s add differs: length %d", k->name, n);
@@ -96,10 +99,12 @@ static void check_rows(const ftv_kernels *k, int n, size_t shift) {
         q.data[2 * i] = (uint8_t)check_random(&seed), q.data[2 * i + 1] = (uint8_t)(check_random(&seed) & 0xfb);
     k->load_f16(xa, q.data, n), ftv_load_f16_ref(xb, q.data, n);
     CHECK(!memcmp(xa, xb, a.bytes), "%s load_f16 differs: length %d", k->name, n);
-    unguard(a, "rows"), unguard(b, "rows"), unguard(y, "rows"), unguard(y_ref, "rows"), unguard(q, "rows"), unguard(q_ref, "rows");
+    unguard(a, "rows"), unguard(b, "rows"), unguard(y, "rows"), unguard(y_ref, "rows"), unguard(q, "rows"),
+        unguard(q_ref, "rows");
 }
 
-/* One value that is not finite: the row's (the column's) scale is NaN, the codes are those of `ref`, the others' rows stay. */
+/* One value that is not finite: the row's (the column's) scale is NaN, the codes are those of `ref`, the others' rows
+ * stay. */
 static void check_not_finite(const ftv_kernels *k, int n, int at, float value) {
     enum { R = 5, SPOILT = 2 };
     float x[R * MOST], y[R * MOST], gain[MOST], s[R], s_ref[R], column[MOST], column_ref[MOST];
@@ -108,11 +113,13 @@ static void check_not_finite(const ftv_kernels *k, int n, int at, float value) {
     for (int i = 0; i < n; i++) gain[i] = real();
     x[SPOILT * n + at] = value;
     const float one = k->quantize(q, x + SPOILT * n, n), one_ref = ftv_quantize_ref(q_ref, x + SPOILT * n, n);
-    CHECK(isnan(one) && isnan(one_ref) && !memcmp(q, q_ref, (size_t)n), "%s quantize of %g at %d of %d", k->name, (double)value, at, n);
+    CHECK(isnan(one) && isnan(one_ref) && !memcmp(q, q_ref, (size_t)n), "%s quantize of %g at %d of %d", k->name,
+          (double)value, at, n);
     k->quantize_columns(q, (size_t)n, column, x, (size_t)n, R, n);
     ftv_quantize_columns_ref(q_ref, (size_t)n, column_ref, x, (size_t)n, R, n);
     bool same = !memcmp(q, q_ref, (size_t)(R * n));
-    for (int i = 0; i < n; i++) same = same && (i == at ? isnan(column[i]) && isnan(column_ref[i]) : column[i] == column_ref[i]);
+    for (int i = 0; i < n; i++)
+        same = same && (i == at ? isnan(column[i]) && isnan(column_ref[i]) : column[i] == column_ref[i]);
     CHECK(same, "%s quantize_columns of %g at %d of %d", k->name, (double)value, at, n);
     memcpy(y, x, sizeof x);
     k->rms_quantize(q, s, x, (size_t)n, gain, R, n), ftv_rms_quantize_ref(q_ref, s_ref, y, (size_t)n, gain, R, n);
@@ -140,11 +147,11 @@ static void check_attention(const ftv_kernels *k, int tokens, int head_dim) {
     CHECK(!memcmp(a, b, n * 4), "%s attention_f32 differs: %d tokens, head %d", k->name, tokens, d);
     for (int first = 0; first < tokens; first += 2 * k->query_step) {
         int last = first + 2 * k->query_step < tokens ? first + 2 * k->query_step : tokens;
-        k->attention_int8(a, stride, codes, codes + d, codes + 2 * d, stride, scales, scales + 1, 2, scales, tokens, d, 0.125f,
-                          first, last, scratch.data);
+        k->attention_int8(a, stride, codes, codes + d, codes + 2 * d, stride, scales, scales + 1, 2, scales, tokens, d,
+                          0.125f, first, last, scratch.data);
     }
-    ftv_attention_int8_ref(b, stride, codes, codes + d, codes + 2 * d, stride, scales, scales + 1, 2, scales, tokens, d, 0.125f,
-                           0, tokens, scratch_ref.data);
+    ftv_attention_int8_ref(b, stride, codes, codes + d, codes + 2 * d, stride, scales, scales + 1, 2, scales, tokens, d,
+                           0.125f, 0, tokens, scratch_ref.data);
     CHECK(!memcmp(a, b, n * 4), "%s attention_int8 differs: %d tokens, head %d", k->name, tokens, d);
     unguard(scratch, "scratch of attention"), unguard(scratch_ref, "scratch of attention");
     free(a), free(b), free(codes);
@@ -157,8 +164,8 @@ static void check_columns(const ftv_kernels *k, int rows, int cols) {
     for (int i = 0; i < MOST; i++) x[i] = 5.0f * real(), q[i] = q_ref[i] = 99;
     k->quantize_columns(q, stride, scale, x, stride, rows, cols);
     ftv_quantize_columns_ref(q_ref, stride, scale_ref, x, stride, rows, cols);
-    CHECK(!memcmp(q, q_ref, sizeof q) && !memcmp(scale, scale_ref, (size_t)cols * 4), "%s quantize_columns differs: %d x %d", k->name,
-          rows, cols);
+    CHECK(!memcmp(q, q_ref, sizeof q) && !memcmp(scale, scale_ref, (size_t)cols * 4),
+          "%s quantize_columns differs: %d x %d", k->name, rows, cols);
 }
 
 /* The elementary functions against the C library's in binary64. */
@@ -180,7 +187,8 @@ static void check_functions(void) {
           "exp at its ends");
     CHECK(ftv_to_int8(0.5f) == 0 && ftv_to_int8(1.5f) == 2 && ftv_to_int8(-2.5f) == -2 && ftv_to_int8(126.5f) == 126,
           "half to even");
-    CHECK(ftv_to_int8(1e30f) == 127 && ftv_to_int8(-1e30f) == -128 && ftv_to_int8(INFINITY) == 127 && ftv_to_int8(NAN) == -128,
+    CHECK(ftv_to_int8(1e30f) == 127 && ftv_to_int8(-1e30f) == -128 && ftv_to_int8(INFINITY) == 127 &&
+              ftv_to_int8(NAN) == -128,
           "clipping");
     for (int h = 0; h < 65536; h++) {
         uint8_t bytes[2] = {(uint8_t)h, (uint8_t)(h >> 8)};

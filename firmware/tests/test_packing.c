@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Packed trits: every byte value, every tail. */
 #include <string.h>
 
@@ -36,7 +37,8 @@ int main(void) {
             size_t bytes = ftv_packed_bytes(packing, n);
             for (int i = 0; i < (int)bytes * digits; i++)
                 CHECK(ftv_unpack(packing, row, i) == (i < n ? codes[i] : 0), "length %d, code %d", n, i);
-            for (size_t i = bytes; i < sizeof row; i++) CHECK(row[i] == 0xa5, "length %d wrote beyond its %zu bytes", n, bytes);
+            for (size_t i = bytes; i < sizeof row; i++)
+                CHECK(row[i] == 0xa5, "length %d wrote beyond its %zu bytes", n, bytes);
         }
     }
     return check_done("packing");

@@ -1,5 +1,6 @@
-/* Pictures: headers with remarks, depths, transparency, the way up; and thirty thousand damaged files, none of which may crash.
- * That the pixels are Pillow's is tested in 11_engine.ipynb. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pictures: headers with remarks, depths, transparency, the way up; and thirty thousand damaged files, none of which
+ * may crash. That the pixels are Pillow's is tested in 11_engine.ipynb. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,19 +10,20 @@
 
 static void portable(const char *file, size_t bytes, int width, int height, const char *pixels) {
     picture p;
-    const char *why = picture_decode((const uint8_t *)file, bytes, &p);
+    const char *why = ftv_picture_decode((const uint8_t *)file, bytes, &p);
     CHECK(!why, "%s: %s", file, why);
     CHECK(p.image.width == width && p.image.height == height, "%s: %d x %d", file, p.image.width, p.image.height);
     const size_t n = (size_t)height * p.image.stride;
     for (size_t i = 0; !why && i < n; i++)
-        CHECK(p.pixels[i] == (uint8_t)pixels[i], "%s: pixel %zu is %d, expected %d", file, i, p.pixels[i], (uint8_t)pixels[i]);
+        CHECK(p.pixels[i] == (uint8_t)pixels[i], "%s: pixel %zu is %d, expected %d", file, i, p.pixels[i],
+              (uint8_t)pixels[i]);
     free(p.pixels);
 }
 #define PORTABLE(file, width, height, pixels) portable(file, sizeof file - 1, width, height, pixels)
 
 static void refused(const char *file, size_t bytes) {
     picture p;
-    CHECK(picture_decode((const uint8_t *)file, bytes, &p), "%s was accepted", file);
+    CHECK(ftv_picture_decode((const uint8_t *)file, bytes, &p), "%s was accepted", file);
     free(p.pixels);
 }
 #define REFUSED(file) refused(file, sizeof file - 1)
@@ -36,7 +38,7 @@ static void damaged(const char *name, const uint8_t *data, size_t bytes, int rou
         memcpy(copy, data, n);
         for (int k = 0; k < 1 + i % 4; k++) copy[check_random(&seed) % n] ^= (uint8_t)(1u << check_random(&seed) % 8);
         picture p;
-        if (!picture_decode(copy, n, &p)) read++;
+        if (!ftv_picture_decode(copy, n, &p)) read++;
         free(p.pixels);
         free(copy);
     }
@@ -60,13 +62,14 @@ int main(void) {
     const char *const files[] = {"tests/pictures/turned.png", "tests/pictures/turned.jpg"};
     for (int i = 0; i < 2; i++) {
         size_t bytes = 0;
-        const uint8_t *data = platform_file(files[i], &bytes);
+        const uint8_t *data = ftv_platform_file(files[i], &bytes);
         CHECK(data, "%s is missing", files[i]);
         if (!data) continue;
         if (i == 0)
-            portable((const char *)data, bytes, 2, 3, "\x0a\x00\x14\xe0\x1e\xff"); /* 100 with 51 of 255 before white: 224 */
+            portable((const char *)data, bytes, 2, 3,
+                     "\x0a\x00\x14\xe0\x1e\xff"); /* 100 with 51 of 255 before white: 224 */
         picture p;
-        CHECK(!picture_read(files[i], &p) && p.image.width < p.image.height, "%s lies on its side", files[i]);
+        CHECK(!ftv_picture_read(files[i], &p) && p.image.width < p.image.height, "%s lies on its side", files[i]);
         free(p.pixels);
         damaged(files[i], data, bytes, 10000);
     }

@@ -1,5 +1,6 @@
-/* The ESP32-S3's vector kernels, executed from their assembly text (pie_run.c), against `ref`: bit by bit, over every DeiT
- * layer and odd sizes, with extreme values, misaligned data and guard bytes. And what they cost: instructions per
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ESP32-S3's vector kernels, executed from their assembly text (pie_run.c), against `ref`: bit by bit, over every
+ * DeiT layer and odd sizes, with extreme values, misaligned data and guard bytes. And what they cost: instructions per
  * multiply-accumulate.
  *   test_pie          tests, and prints the table
  *   test_pie --csv    the table as comma-separated values, for the tokens of an inference at once */
@@ -39,7 +40,8 @@ void ftv_pie_unpack(int8_t *tile, const uint8_t *rows, uintptr_t stride, uintptr
         ftv_pie_unpack_cost(blocks));
 }
 void ftv_pie_align(int8_t *to, const int8_t *from, uintptr_t blocks) {
-    run("ftv_pie_align", 3, (uint32_t[]){pie_address(to), pie_address(from), (uint32_t)blocks}, ftv_pie_align_cost(blocks));
+    run("ftv_pie_align", 3, (uint32_t[]){pie_address(to), pie_address(from), (uint32_t)blocks},
+        ftv_pie_align_cost(blocks));
 }
 static void run_job(const char *name, const ftv_pie_job *j, uint64_t cost) {
     job_words[FTV_PIE_TILE / 4] = pie_address(j->tile);
@@ -61,7 +63,8 @@ void ftv_pie_linear_narrow(const ftv_pie_job *j) {
 void ftv_pie_sums(const ftv_pie_job *j) { run_job("ftv_pie_sums", j, ftv_pie_sums_cost(j->blocks, j->tokens)); }
 
 void ftv_pie_dots(int32_t *out, const int8_t *q, const int8_t *k, uintptr_t stride, uintptr_t keys) {
-    run("ftv_pie_dots", 5, (uint32_t[]){pie_address(out), pie_address(q), pie_address(k), (uint32_t)stride, (uint32_t)keys},
+    run("ftv_pie_dots", 5,
+        (uint32_t[]){pie_address(out), pie_address(q), pie_address(k), (uint32_t)stride, (uint32_t)keys},
         ftv_pie_dots_cost(keys));
 }
 void ftv_pie_widen(int16_t *tile, const int8_t *v, uintptr_t stride, uintptr_t tokens, uintptr_t eighth) {
@@ -94,6 +97,16 @@ static int8_t code_of(const shape *s, int row, int col) {
     }
 }
 
+static void fill_codes(const shape *s, uint8_t *codes, size_t stride) {
+    int8_t *row = malloc((size_t)s->cols);
+    if (!row) exit(2);
+    for (int r = 0; r < s->rows; r++) {
+        for (int i = 0; i < s->cols; i++) row[i] = code_of(s, r, i);
+        ftv_pack(s->packing, codes + (size_t)r * stride, row, s->cols);
+    }
+    free(row);
+}
+
 /* Does linear (or matmul) give the bits of ref, and leave its surroundings alone? */
 static bool same(const shape *s, bool matmul) {
     const size_t shift = s->shift, stride = ftv_packed_bytes(s->packing, s->cols) + shift % 3;
@@ -102,18 +115,15 @@ static bool same(const shape *s, bool matmul) {
     job_words = pie_memory(40, 0, false);
     uint8_t *codes = pie_memory(stride * (size_t)s->rows, shift, false);
     int8_t *x = pie_memory(x_stride * n - (x_stride - (size_t)s->cols), shift * 7 % 16, false);
-    float *scales = pie_memory(4 * n, shift % 4 * 4, false), *bias = pie_memory(4 * (size_t)s->rows, shift % 4 * 4, false);
+    float *scales = pie_memory(4 * n, shift % 4 * 4, false),
+          *bias = pie_memory(4 * (size_t)s->rows, shift % 4 * 4, false);
     const size_t out = 4 * ((matmul ? (size_t)s->rows : y_stride) * (n - 1) + (size_t)s->rows);
     void *got = pie_memory(out, shift % 4 * 4, true), *want = pie_memory(out, 0, false);
-    void *scratch = pie_memory(ftv_kernels_pie.scratch_bytes(s->packing, s->rows, s->cols, s->tokens, 1, 1), shift % 2 * 4, true);
-    void *scratch_ref = pie_memory(ftv_kernels_ref.scratch_bytes(s->packing, s->rows, s->cols, s->tokens, 1, 1), 0, false);
-    int8_t *row = malloc((size_t)s->cols);
-    if (!row) exit(2);
-    for (int r = 0; r < s->rows; r++) {
-        for (int i = 0; i < s->cols; i++) row[i] = code_of(s, r, i);
-        ftv_pack(s->packing, codes + (size_t)r * stride, row, s->cols);
-    }
-    free(row);
+    void *scratch =
+        pie_memory(ftv_kernels_pie.scratch_bytes(s->packing, s->rows, s->cols, s->tokens, 1, 1), shift % 2 * 4, true);
+    void *scratch_ref =
+        pie_memory(ftv_kernels_ref.scratch_bytes(s->packing, s->rows, s->cols, s->tokens, 1, 1), 0, false);
+    fill_codes(s, codes, stride);
     const size_t x_bytes = x_stride * (n - 1) + (size_t)s->cols;
     for (size_t i = 0; i < x_bytes; i++)
         x[i] = s->kind == RANDOM ? (int8_t)check_random(&seed) : s->kind == ALTERNATING && i & 1 ? 127 : -128;
@@ -128,18 +138,21 @@ static bool same(const shape *s, bool matmul) {
         ftv_kernels_pie.matmul(got, x, x_stride, &w, s->tokens, scratch);
         ftv_kernels_ref.matmul(want, x, x_stride, &w, s->tokens, scratch_ref);
     } else {
-        ftv_kernels_pie.linear(got, y_stride, x, x_stride, scales, &w, scale, s->bias ? bias : NULL, s->tokens, scratch);
-        ftv_kernels_ref.linear(want, y_stride, x, x_stride, scales, &w, scale, s->bias ? bias : NULL, s->tokens, scratch_ref);
+        ftv_kernels_pie.linear(got, y_stride, x, x_stride, scales, &w, scale, s->bias ? bias : NULL, s->tokens,
+                               scratch);
+        ftv_kernels_ref.linear(want, y_stride, x, x_stride, scales, &w, scale, s->bias ? bias : NULL, s->tokens,
+                               scratch_ref);
     }
     const bool equal = !broken && !memcmp(got, want, out), guards = pie_forget();
-    if (!broken && !(equal && guards)) snprintf(pie_error, sizeof pie_error, equal ? "a guard byte changed" : "other bits");
+    if (!broken && !(equal && guards))
+        snprintf(pie_error, sizeof pie_error, equal ? "a guard byte changed" : "other bits");
     return equal && guards;
 }
 
 static void check(shape s) {
     for (int matmul = 0; matmul < 2; matmul++)
-        CHECK(same(&s, matmul), "%s: packing %d, %d -> %d, %d tokens, shift %zu, kind %d: %s", matmul ? "matmul" : "linear",
-              s.packing, s.cols, s.rows, s.tokens, s.shift, s.kind, pie_error);
+        CHECK(same(&s, matmul), "%s: packing %d, %d -> %d, %d tokens, shift %zu, kind %d: %s",
+              matmul ? "matmul" : "linear", s.packing, s.cols, s.rows, s.tokens, s.shift, s.kind, pie_error);
 }
 
 /* The same of attention over int8: two heads side by side, the second one's queries [first, tokens). */
@@ -155,16 +168,18 @@ static bool same_attention(int tokens, int head_dim, int first, size_t shift, bo
     for (size_t i = 0; i < 2 * n + stride; i++) scales[i] = 0.003f + 0.003f * fabsf(real());
     const size_t out = 4 * ((n - 1) * stride + (size_t)head_dim);
     float *got = pie_memory(out, 4, true), *want = pie_memory(out, 0, true);
-    void *scratch = pie_memory(ftv_kernels_pie.scratch_bytes(FTV_PACK_2BIT, 1, 1, 1, tokens, head_dim), shift * 4, true);
+    void *scratch =
+        pie_memory(ftv_kernels_pie.scratch_bytes(FTV_PACK_2BIT, 1, 1, 1, tokens, head_dim), shift * 4, true);
     void *scratch_ref = pie_memory(ftv_attention_scratch_ref(tokens, head_dim), 0, true);
     memset(pie_count, 0, sizeof pie_count);
     broken = false;
-    ftv_kernels_pie.attention_int8(got, stride, codes[0], codes[1], codes[2], stride, scales, scales + 1, 2, scales + 2 * n,
-                                   tokens, head_dim, 0.125f, first, tokens, scratch);
-    ftv_attention_int8_ref(want, stride, codes[0], codes[1], codes[2], stride, scales, scales + 1, 2, scales + 2 * n, tokens,
-                           head_dim, 0.125f, first, tokens, scratch_ref);
+    ftv_kernels_pie.attention_int8(got, stride, codes[0], codes[1], codes[2], stride, scales, scales + 1, 2,
+                                   scales + 2 * n, tokens, head_dim, 0.125f, first, tokens, scratch);
+    ftv_attention_int8_ref(want, stride, codes[0], codes[1], codes[2], stride, scales, scales + 1, 2, scales + 2 * n,
+                           tokens, head_dim, 0.125f, first, tokens, scratch_ref);
     const bool equal = !broken && !memcmp(got, want, out), guards = pie_forget();
-    if (!broken && !(equal && guards)) snprintf(pie_error, sizeof pie_error, equal ? "a guard byte changed" : "other bits");
+    if (!broken && !(equal && guards))
+        snprintf(pie_error, sizeof pie_error, equal ? "a guard byte changed" : "other bits");
     return equal && guards;
 }
 
@@ -191,9 +206,10 @@ static layer layer_of(int model, int index) {
     static const char *const models[] = {"DeiT-Tiny", "DeiT-Small", "DeiT-Base"};
     static const int widths[] = {192, 384, 768};
     const int d = widths[model];
-    const layer all[LAYERS] = {{models[model], "patch", PATCH, d, 196, 3},    {models[model], "qkv", d, 3 * d, 197, BLOCKS},
-                               {models[model], "proj", d, d, 197, BLOCKS},    {models[model], "fc1", d, 4 * d, 197, BLOCKS},
-                               {models[model], "fc2", 4 * d, d, 197, BLOCKS}, {models[model], "head", d, 1000, 1, 1}};
+    const layer all[LAYERS] = {
+        {models[model], "patch", PATCH, d, 196, 3},    {models[model], "qkv", d, 3 * d, 197, BLOCKS},
+        {models[model], "proj", d, d, 197, BLOCKS},    {models[model], "fc1", d, 4 * d, 197, BLOCKS},
+        {models[model], "fc2", 4 * d, d, 197, BLOCKS}, {models[model], "head", d, 1000, 1, 1}};
     return all[index];
 }
 
@@ -201,7 +217,8 @@ static void check_shapes(void) {
     for (int m = 0; m < 3; m++)
         for (int i = 0; i < LAYERS; i++) {
             const layer l = layer_of(m, i);
-            for (int k = 0; k < 2; k++) check((shape){FTV_PACK_2BIT, l.cols, l.rows, 1, 0, k ? MOST_POSITIVE : RANDOM, true});
+            for (int k = 0; k < 2; k++)
+                check((shape){FTV_PACK_2BIT, l.cols, l.rows, 1, 0, k ? MOST_POSITIVE : RANDOM, true});
             check((shape){FTV_PACK_2BIT, l.cols, 32, 3, 0, ALTERNATING, false});
             check((shape){FTV_PACK_2BIT, l.cols, 32, 3, 0, MOST_NEGATIVE, true});
             check((shape){FTV_PACK_BASE3, l.cols, 48, 2, 0, RANDOM, true});
@@ -209,10 +226,13 @@ static void check_shapes(void) {
     for (int p = 0; p < 2; p++) {
         const ftv_packing packing = (ftv_packing)p;
         for (int cols = 1; cols <= 131; cols++)
-            check((shape){packing, cols, 1 + cols % 37, 1 + cols % 15, (size_t)cols % 16, (kind)(cols % KINDS), cols & 1});
+            check((shape){packing, cols, 1 + cols % 37, 1 + cols % 15, (size_t)cols % 16, (kind)(cols % KINDS),
+                          cols & 1});
         for (size_t shift = 0; shift < 16; shift++)
-            for (int tokens = 1; tokens <= 10; tokens++) check((shape){packing, 97, 19, tokens, shift, RANDOM, shift & 1});
-        for (int tokens = 1; tokens <= 7; tokens++) check((shape){packing, 193, 10, tokens, (size_t)tokens, RANDOM, true});
+            for (int tokens = 1; tokens <= 10; tokens++)
+                check((shape){packing, 97, 19, tokens, shift, RANDOM, shift & 1});
+        for (int tokens = 1; tokens <= 7; tokens++)
+            check((shape){packing, 193, 10, tokens, (size_t)tokens, RANDOM, true});
         static const int widths[] = {191, 193, 240, 254, 255, 256, 257, 700, 4079, 4080, 4081, 4095, 4096, 8163};
         for (int i = 0; i < 14; i++)
             for (int k = 0; k < KINDS; k++) {
@@ -259,7 +279,8 @@ static void measure(bool csv, int tokens_at_once) {
             const layer l = i < LAYERS ? layer_of(m, i) : (layer){layer_of(m, 0).model, "all", 0, 0, 0, 0};
             double part[PIE_PARTS + 1] = {0}, share = 1.0;
             if (i < LAYERS) { /* tiles cost the same: two of them stand for all; the head's last one is not full */
-                const int rows = i == LAYERS - 1 ? l.rows : 32, at_once = l.tokens < tokens_at_once ? l.tokens : tokens_at_once;
+                const int rows = i == LAYERS - 1 ? l.rows : 32,
+                          at_once = l.tokens < tokens_at_once ? l.tokens : tokens_at_once;
                 const shape s = {FTV_PACK_2BIT, l.cols, rows, at_once, 0, RANDOM, true};
                 CHECK(same(&s, i == 0), "%s %s: %s", l.model, l.layer, pie_error);
                 macs = (double)l.cols * l.rows * l.tokens * l.times;
@@ -273,8 +294,8 @@ static void measure(bool csv, int tokens_at_once) {
             if (i == LAYERS) CHECK(part[PIE_PARTS] <= 0.10, "%s costs %.4f", l.model, part[PIE_PARTS]);
             printf(csv ? "%s,%s,%d,%d,%d,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f\n"
                        : "%-11s%-6s%6d%6d%7d%7.3f%8.4f%10.4f%8.4f%12.4f%8.4f%8.4f\n",
-                   l.model, l.layer, l.cols, l.rows, l.tokens, share, part[PIE_UNPACK], part[PIE_MULTIPLY], part[PIE_DRAIN],
-                   part[PIE_DEQUANTISE], part[PIE_CALL] + part[PIE_ALIGN], part[PIE_PARTS]);
+                   l.model, l.layer, l.cols, l.rows, l.tokens, share, part[PIE_UNPACK], part[PIE_MULTIPLY],
+                   part[PIE_DRAIN], part[PIE_DEQUANTISE], part[PIE_CALL] + part[PIE_ALIGN], part[PIE_PARTS]);
         }
     }
 }
@@ -292,7 +313,8 @@ int main(int argc, char **argv) {
     check_omissions();
     measure(false, 64);
     CHECK(same_attention(197, 64, 197 - 32, 0, false), "attention: %s", pie_error);
-    printf("attention over int8, 197 tokens, 32 queries a call: %.4f instructions per multiply-accumulate (the softmax is not in "
+    printf("attention over int8, 197 tokens, 32 queries a call: %.4f instructions per multiply-accumulate (the softmax "
+           "is not in "
            "it)\n",
            (double)pie_count[PIE_ATTEND] / (2.0 * 197 * 64 * 32));
     return check_done("pie");

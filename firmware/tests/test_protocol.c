@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Frames and lines: round trips, damage of every kind, noise, random streams. The next frame always works. */
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +54,8 @@ static void test_example(void) { /* of PROTOCOL.md */
     const size_t n = ftv_frame_encode(wire, sizeof wire, &(ftv_frame){1, FTV_COMMAND, 1, (const uint8_t *)"info", 4});
     CHECK(n == sizeof want && !memcmp(wire, want, n), "the example of PROTOCOL.md");
     seen s = fed((const uint8_t *)"info\r\n  bench fc1\n\n", 19);
-    CHECK(s.lines == 2 && s.last.bytes == 11 && !memcmp(s.content, "  bench fc1", 11), "lines of text, empty ones skipped: %d",
-          s.lines);
+    CHECK(s.lines == 2 && s.last.bytes == 11 && !memcmp(s.content, "  bench fc1", 11),
+          "lines of text, empty ones skipped: %d", s.lines);
 }
 
 static void test_round_trips(void) {
@@ -93,8 +94,8 @@ static void test_damage(void) {
             CHECK(!s.frames && !s.lines, "%zu bytes, bit %zu: a damaged frame was taken", n, bit);
             CHECK(s.bad_frames + s.bad_lines > 0 || bit / 8 == m - 1, "%zu bytes, bit %zu: and refused", n, bit);
             wire[bit / 8] ^= (uint8_t)(1u << bit % 8);
-            if (bit ==
-                8 * (m - 1)) /* the last delimiter became 01, an empty last piece: the next delimiter may end a whole frame */
+            if (bit == 8 * (m - 1)) /* the last delimiter became 01, an empty last piece: the next delimiter may end a
+                                       whole frame */
                 fed(wire, 1);
             check_next_works("a flipped bit");
         }
@@ -123,7 +124,8 @@ static void test_oversized(void) {
         if (n > FTV_MAX_WIRE) CHECK(strstr(receiver.why, "longer"), "%zu bytes: %s", n, receiver.why);
         check_next_works("an oversized frame");
     }
-    /* a well-formed frame with a payload of 4097 bytes, encoded here by hand: its zeros, one per byte, make short pieces */
+    /* a well-formed frame with a payload of 4097 bytes, encoded here by hand: its zeros, one per byte, make short
+     * pieces */
     size_t at = 0;
     uint8_t frame[8 + FTV_MAX_PAYLOAD + 1 + 4] = {0xf7, 0, 1, 2, 1, 0, 0x01, 0x10};
     const uint32_t crc = ftv_crc32(0, frame, sizeof frame - 4);
@@ -135,7 +137,8 @@ static void test_oversized(void) {
     }
     big[at - 1] = 0;
     const seen s = fed(big, at);
-    CHECK(!s.frames && s.bad_frames == 1 && strstr(receiver.why, "longer"), "4097 bytes: %s", s.frames ? "taken" : receiver.why);
+    CHECK(!s.frames && s.bad_frames == 1 && strstr(receiver.why, "longer"), "4097 bytes: %s",
+          s.frames ? "taken" : receiver.why);
     check_next_works("a payload of 4097 bytes");
     memset(big, 'a', FTV_MAX_LINE + 1);
     big[FTV_MAX_LINE + 1] = '\n';
@@ -147,8 +150,8 @@ static void test_oversized(void) {
 }
 
 static void test_noise(void) {
-    static const char *const logs[] = {"I (312) main: ready\n", "\x1b[0;32mI (4) boot\x1b[0m\r\n", "half a line", "\n\n",
-                                       "\x02\x02\x02"};
+    static const char *const logs[] = {"I (312) main: ready\n", "\x1b[0;32mI (4) boot\x1b[0m\r\n", "half a line",
+                                       "\n\n", "\x02\x02\x02"};
     uint64_t seed = 3;
     for (int round = 0; round < 2000; round++) {
         seen s = {0};
@@ -179,8 +182,10 @@ static void test_random_streams(void) {
             bytes[i] = (uint8_t)(r % 5 ? r >> 8 : r % 3 ? 0 : 2);
         }
         if (n > 40 && round % 2) { /* a good frame with a few bytes overwritten */
-            const size_t m = ftv_frame_encode(bytes, n, &(ftv_frame){1, FTV_COMMAND, 3, bytes + 30, n - 40 > 200 ? 200 : n - 40});
-            for (int k = 0; m && k < 3; k++) bytes[1 + check_random(&seed) % (m - 2)] ^= (uint8_t)(1 + check_random(&seed) % 255);
+            const size_t m =
+                ftv_frame_encode(bytes, n, &(ftv_frame){1, FTV_COMMAND, 3, bytes + 30, n - 40 > 200 ? 200 : n - 40});
+            for (int k = 0; m && k < 3; k++)
+                bytes[1 + check_random(&seed) % (m - 2)] ^= (uint8_t)(1 + check_random(&seed) % 255);
         }
         taken += fed(bytes, n).frames;
         CHECK(receiver.used <= sizeof receiver.buffer, "the buffer's end");

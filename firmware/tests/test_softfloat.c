@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The emulator's software floating point against this machine's hardware. */
 #include <math.h>
 
@@ -23,7 +24,8 @@ static float value(uint64_t *seed, float near) {
         u = awkward[(r >> 32) % (sizeof awkward / sizeof *awkward)];
     else if (r >> 63)
         u = (u & 0x807fffff) |
-            (uint32_t)((int32_t)(ftv_float_bits(near) & 0x7f800000) + ((int32_t)(r >> 40 & 63) - 32) * 0x800000) % 0x7f800000u;
+            (uint32_t)((int32_t)(ftv_float_bits(near) & 0x7f800000) + ((int32_t)(r >> 40 & 63) - 32) * 0x800000) %
+                0x7f800000u;
     return ftv_bits_float(u);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine as a WebAssembly module: one model, one session, buffers that JavaScript reads in place (engine.js). */
 #include <math.h>
 #include <stdlib.h>
@@ -28,18 +29,21 @@ typedef struct {
 static ftv_model model;
 static ftv_session session;
 static ftv_golden golden;
+static char why[FTV_ERROR_BYTES]; /* there is no session */
 static record records[2 + 4 * FTV_MAX_DEPTH];
 static ftv_class best[16];
 static int count, flags;
 static double last;
 static void *arena;
 static uint8_t *pixels;
-static float *logits, *maps, *scores, *columns, *shares; /* rollout: [depth][tokens][tokens], [tokens], [head_dim][tokens], [2][tokens] */
+static float *logits, *maps, *scores, *columns,
+    *shares; /* rollout: [depth][tokens][tokens], [tokens], [head_dim][tokens], [2][tokens] */
 
-EXPORT(web_alloc) void *web_alloc(size_t bytes) { return malloc(bytes); }
-EXPORT(web_free) void web_free(void *p) { free(p); }
+EXPORT(ftv_web_alloc) void *ftv_web_alloc(size_t bytes) { return malloc(bytes); }
+EXPORT(ftv_web_free) void ftv_web_free(void *p) { free(p); }
 
-/* ---- rollout: row 0 of the product of all blocks' (A + I) / 2, A the mean of the heads (Abnar and Zuidema, 2020) ---- */
+/* ---- rollout: row 0 of the product of all blocks' (A + I) / 2, A the mean of the heads (Abnar and Zuidema, 2020) ----
+ */
 
 static void add_head(float *map, const float *qkv, int head) {
     const int n = model.tokens, d = model.embed_dim, head_dim = d / model.heads;
@@ -118,8 +122,8 @@ static void close_session(void) {
 
 /* ---- what JavaScript calls ---- */
 
-/* The file's bytes stay where they are, allocated by web_alloc, until the next call. */
-EXPORT(web_open) int web_open(const void *file, size_t bytes) {
+/* The file's bytes stay where they are, allocated by ftv_web_alloc, until the next call. */
+EXPORT(ftv_web_open) int ftv_web_open(const void *file, size_t bytes) {
     close_session();
     const ftv_status status = ftv_open(&model, file, bytes);
     if (!status) ftv_golden_open(&golden, &model);
@@ -127,35 +131,38 @@ EXPORT(web_open) int web_open(const void *file, size_t bytes) {
 }
 
 /* kernels: a name, or NULL for the fastest that this processor runs */
-EXPORT(web_start) int web_start(int attention, const char *kernels) {
+EXPORT(ftv_web_start) int ftv_web_start(int attention, const char *kernels) {
     close_session();
     const ftv_options options = {.attention = (ftv_attention)attention, .kernels = kernels, .on_stage = on_stage};
-    const size_t need = ftv_arena_bytes(&model, &options);
-    if (!need) return FTV_ERR_ARGUMENT;
+    size_t need;
+    ftv_status status = ftv_plan(&model, &options, &need, why);
+    if (status) return (int)status;
     arena = malloc(need + PHOTO_BYTES);
     pixels = malloc((size_t)model.image_size * (size_t)model.image_size * (size_t)model.channels);
     logits = malloc((size_t)model.classes * sizeof *logits);
     if (!arena || !pixels || !logits) return FTV_ERR_MEMORY;
-    const ftv_status status = ftv_start(&session, &model, &options, arena, need);
+    status = ftv_start(&session, &model, &options, arena, need);
     session.arena_bytes += PHOTO_BYTES; /* a photograph may need more than the forward pass of a small model */
     return (int)status;
 }
 
-/* Pixels from a photograph of four bytes, red, green, blue and opacity, which is seen in front of white; it is overwritten. */
-EXPORT(web_photo) int web_photo(uint8_t *photo, int width, int height) {
+/* Pixels from a photograph of four bytes, red, green, blue and opacity, which is seen in front of white; it is
+ * overwritten. */
+EXPORT(ftv_web_photo) int ftv_web_photo(uint8_t *photo, int width, int height) {
     for (size_t i = 0; i < (size_t)width * (size_t)height; i++)
         for (size_t c = 0; c < 3; c++) {
             const uint32_t a = photo[4 * i + 3], v = photo[4 * i + c] * a + 255 * (255 - a);
             photo[3 * i + c] = (uint8_t)((v + 127) / 255);
         }
-    const ftv_image image = {.data = photo, .width = width, .height = height, .stride = 3 * (size_t)width, .format = FTV_RGB888};
+    const ftv_image image = {
+        .data = photo, .width = width, .height = height, .stride = 3 * (size_t)width, .format = FTV_RGB888};
     return (int)ftv_preprocess(&session, &image, pixels);
 }
 
-EXPORT(web_golden_picture) void web_golden_picture(void) { ftv_golden_picture(&golden, &model, pixels); }
+EXPORT(ftv_web_golden_picture) void ftv_web_golden_picture(void) { ftv_golden_picture(&golden, &model, pixels); }
 
 /* One forward pass of the pixels; its stages are in the records. */
-EXPORT(web_run) int web_run(int with) {
+EXPORT(ftv_web_run) int ftv_web_run(int with) {
     count = 0, flags = with;
     if (flags & WITH_ROLLOUT && !room_for_rollout()) return FTV_ERR_MEMORY;
     last = now();
@@ -164,12 +171,14 @@ EXPORT(web_run) int web_run(int with) {
     return (int)status;
 }
 
-EXPORT(web_top) const ftv_class *web_top(int k) { return ftv_top_k(logits, model.classes, k, best) ? NULL : best; }
-EXPORT(web_records) const record *web_records(void) { return records; }
-EXPORT(web_count) int web_count(void) { return count; }
-EXPORT(web_pixels) const uint8_t *web_pixels(void) { return pixels; }
-EXPORT(web_logits) const float *web_logits(void) { return logits; }
-EXPORT(web_rollout) const float *web_rollout(void) { return shares; }
+EXPORT(ftv_web_top) const ftv_class *ftv_web_top(int k) {
+    return ftv_top_k(logits, model.classes, k, best) ? NULL : best;
+}
+EXPORT(ftv_web_records) const record *ftv_web_records(void) { return records; }
+EXPORT(ftv_web_count) int ftv_web_count(void) { return count; }
+EXPORT(ftv_web_pixels) const uint8_t *ftv_web_pixels(void) { return pixels; }
+EXPORT(ftv_web_logits) const float *ftv_web_logits(void) { return logits; }
+EXPORT(ftv_web_rollout) const float *ftv_web_rollout(void) { return shares; }
 
 /* ---- texts: where they start; not terminated: their length is the second value ---- */
 static size_t length;
@@ -177,14 +186,18 @@ static const char *text(const char *s) {
     length = s ? strlen(s) : 0;
     return s;
 }
-EXPORT(web_length) size_t web_length(void) { return length; }
-EXPORT(web_error) const char *web_error(void) { return text(model.error); }
-EXPORT(web_status_text) const char *web_status_text(int status) { return text(ftv_status_text((ftv_status)status)); }
-EXPORT(web_stage_text) const char *web_stage_text(int stage) { return text(ftv_stage_text((ftv_stage)stage)); }
-EXPORT(web_class_name) const char *web_class_name(int index) { return ftv_class_name(&model, index, &length); }
-EXPORT(web_kernels) const char *web_kernels(void) { return text(session.kernels ? session.kernels->name : NULL); }
+EXPORT(ftv_web_length) size_t ftv_web_length(void) { return length; }
+EXPORT(ftv_web_error) const char *ftv_web_error(void) { return text(*model.error ? model.error : why); }
+EXPORT(ftv_web_status_text) const char *ftv_web_status_text(int status) {
+    return text(ftv_status_text((ftv_status)status));
+}
+EXPORT(ftv_web_stage_text) const char *ftv_web_stage_text(int stage) { return text(ftv_stage_text((ftv_stage)stage)); }
+EXPORT(ftv_web_class_name) const char *ftv_web_class_name(int index) { return ftv_class_name(&model, index, &length); }
+EXPORT(ftv_web_kernels) const char *ftv_web_kernels(void) {
+    return text(session.kernels ? session.kernels->name : NULL);
+}
 /* Name of the i-th kernel set that this module has and this processor runs right; NULL after the last */
-EXPORT(web_kernels_text) const char *web_kernels_text(int i) {
+EXPORT(ftv_web_kernels_text) const char *ftv_web_kernels_text(int i) {
     const char *name;
     for (int k = 0; (name = ftv_kernels_text(k)); k++)
         if (ftv_kernels_supported(name) && i-- == 0) break;
@@ -192,9 +205,10 @@ EXPORT(web_kernels_text) const char *web_kernels_text(int i) {
 }
 
 /* ---- facts ---- */
-EXPORT(web_fact) int web_fact(int i) {
-    const int facts[] = {model.image_size, model.channels, model.patch_size, model.embed_dim, model.depth, model.heads, model.mlp_dim,
-                         model.classes, model.prefix_tokens, model.tokens, (int)model.packing, model.resize_size, (int)model.crop};
+EXPORT(ftv_web_fact) int ftv_web_fact(int i) {
+    const int facts[] = {model.image_size,   model.channels,    model.patch_size, model.embed_dim,     model.depth,
+                         model.heads,        model.mlp_dim,     model.classes,    model.prefix_tokens, model.tokens,
+                         (int)model.packing, model.resize_size, (int)model.crop};
     return i >= 0 && i < (int)(sizeof facts / sizeof *facts) ? facts[i] : -1;
 }
 
@@ -210,22 +224,23 @@ static void count_codes(const ftv_matrix *w, int groups) { /* a row is `groups` 
 }
 
 /* Share of the ternary codes that are zero */
-EXPORT(web_zeros) double web_zeros(void) {
+EXPORT(ftv_web_zeros) double ftv_web_zeros(void) {
     zeros = codes = 0;
     count_codes(&model.patch, model.channels);
     for (int i = 0; i < model.depth; i++) {
         const ftv_block *b = &model.blocks[i];
         count_codes(&b->norm1.codes, 1), count_codes(&b->norm2.codes, 1);
-        count_codes(&b->qkv.weight, 1), count_codes(&b->proj.weight, 1), count_codes(&b->fc1.weight, 1), count_codes(&b->fc2.weight, 1);
+        count_codes(&b->qkv.weight, 1), count_codes(&b->proj.weight, 1), count_codes(&b->fc1.weight, 1),
+            count_codes(&b->fc2.weight, 1);
     }
     count_codes(&model.norm.codes, 1), count_codes(&model.head.weight, 1);
     if (model.distilled) count_codes(&model.head_dist.weight, 1);
     return zeros / codes;
 }
-EXPORT(web_codes) double web_codes(void) { return codes; } /* counted by web_zeros */
-EXPORT(web_macs) double web_macs(void) { return (double)ftv_ternary_macs(&model); }
+EXPORT(ftv_web_codes) double ftv_web_codes(void) { return codes; } /* counted by ftv_web_zeros */
+EXPORT(ftv_web_macs) double ftv_web_macs(void) { return (double)ftv_ternary_macs(&model); }
 
 /* a * b + c as math32.h computes it, by bits */
-EXPORT(web_fma) uint32_t web_fma(uint32_t a, uint32_t b, uint32_t c) {
+EXPORT(ftv_web_fma) uint32_t ftv_web_fma(uint32_t a, uint32_t b, uint32_t c) {
     return ftv_float_bits(fmaf(ftv_bits_float(a), ftv_bits_float(b), ftv_bits_float(c)));
 }

@@ -1,6 +1,9 @@
-/* Fully ternary vision transformers in a page: `const f = await Ftervit.create(); await f.load(url); await f.classify(photo)`.
+// SPDX-License-Identifier: Apache-2.0
+/* Fully ternary vision transformers in a page: `const f = await Ftervit.create(); await f.load(url); await
+ * f.classify(photo)`.
  *
- * The engine runs in a Worker; every method returns a promise. What it computes has the same bits as on every other machine. */
+ * The engine runs in a Worker; every method returns a promise. What it computes has the same bits as on every other
+ * machine. */
 import {FtervitError, chooseModule} from './engine.js';
 
 const MAX_PIXELS = 1e8;
@@ -18,7 +21,8 @@ export async function bytesOf(url, base, onProgress = () => {}) {
     } catch (e) {
         throw new FtervitError('network', `${url} could not be loaded (${e.message}).`);
     }
-    if (!response.ok) throw new FtervitError('network', `${url} could not be loaded: ${response.status} ${response.statusText}.`);
+    if (!response.ok)
+        throw new FtervitError('network', `${url} could not be loaded: ${response.status} ${response.statusText}.`);
     const total = +response.headers.get('content-length') || 0, parts = [];
     let n = 0;
     for (let reader = response.body.getReader(), part; !(part = await reader.read()).done; parts.push(part.value)) {
@@ -31,7 +35,8 @@ export async function bytesOf(url, base, onProgress = () => {}) {
 /** @param {Blob | ImageBitmapSource} source @returns {Promise<ImageBitmap>} as its EXIF says it is held */
 export async function bitmapOf(source) {
     try {
-        return await createImageBitmap(source, {imageOrientation: 'from-image', premultiplyAlpha: 'none', colorSpaceConversion: 'none'});
+        return await createImageBitmap(
+            source, {imageOrientation: 'from-image', premultiplyAlpha: 'none', colorSpaceConversion: 'none'});
     } catch (e) {
         throw new FtervitError('picture', `${source.name ?? 'This'} is not a picture that this browser reads.`);
     }
@@ -40,8 +45,12 @@ export async function bitmapOf(source) {
 /** Red, green, blue, opacity of every pixel. */
 export function pixelsOf(bitmap) {
     const {width, height} = bitmap;
-    if (width * height > MAX_PIXELS) throw new FtervitError('picture', `A picture of ${width} x ${height} pixels is too large: up to ${MAX_PIXELS / 1e6} million are read.`);
-    const canvas = Object.assign(document.createElement('canvas'), {width, height}), context = canvas.getContext('2d', {willReadFrequently: true});
+    if (width * height > MAX_PIXELS)
+        throw new FtervitError(
+            'picture',
+            `A picture of ${width} x ${height} pixels is too large: up to ${MAX_PIXELS / 1e6} million are read.`);
+    const canvas = Object.assign(document.createElement('canvas'), {width, height}),
+          context = canvas.getContext('2d', {willReadFrequently: true});
     context.drawImage(bitmap, 0, 0);
     return context.getImageData(0, 0, width, height);
 }
@@ -52,25 +61,30 @@ export class Ftervit {
     #calls = 0;
 
     /**
-     * @param {{base?: string | URL, module?: 'relaxed' | 'simd128'}} [options]  the folder of these files; the module to load
+     * @param {{base?: string | URL, module?: 'relaxed' | 'simd128'}} [options]  the folder of these files; the module
+     *     to load
      * @throws {FtervitError} no-wasm, no-simd, network
      */
     static async create({base = document.baseURI, module = chooseModule()} = {}) {
         const self = new Ftervit();
         self.base = base;
-        const url = inlined ? URL.createObjectURL(new Blob([globalThis.FTERVIT_WORKER], {type: 'text/javascript'})) : new URL('worker.js', base);
-        self.#worker = new Worker(url, {type: inlined ? 'classic' : 'module'}); /* from a disk no module may be loaded, not even a blob */
+        const url = inlined ? URL.createObjectURL(new Blob([globalThis.FTERVIT_WORKER], {type: 'text/javascript'})) :
+                              new URL('worker.js', base);
+        self.#worker = new Worker(
+            url, {type: inlined ? 'classic' : 'module'}); /* from a disk no module may be loaded, not even a blob */
         self.#worker.onmessage = ({data: {id, value, error}}) => {
             const {resolve, reject} = self.#waiting.get(id);
             self.#waiting.delete(id);
             error ? reject(new FtervitError(error.code, error.message)) : resolve(value);
         };
         self.#worker.onerror = (e) => {
-            for (const {reject} of self.#waiting.values()) reject(new FtervitError('argument', e.message || 'the Worker does not start'));
+            for (const {reject} of self.#waiting.values())
+                reject(new FtervitError('argument', e.message || 'the Worker does not start'));
             self.#waiting.clear();
         };
         self.module = module;
-        self.kernels = await self.#call('create', [await bytesOf(module === 'relaxed' ? 'ftervit-relaxed.wasm' : 'ftervit.wasm', base)]);
+        self.kernels = await self.#call(
+            'create', [await bytesOf(module === 'relaxed' ? 'ftervit-relaxed.wasm' : 'ftervit.wasm', base)]);
         return self;
     }
 
@@ -82,15 +96,19 @@ export class Ftervit {
     }
 
     /**
-     * Reads a model: an address relative to the folder, a File, or its bytes. The one before stays if this one is refused by its address.
+     * Reads a model: an address relative to the folder, a File, or its bytes. The one before stays if this one is
+     * refused by its address.
      * @param {string | Blob | ArrayBuffer} source
      * @param {{attention?: 'f32' | 'int8', kernels?: string, onProgress?: (share: number) => void}} [options]
      * @returns {Promise<object>} facts: imageSize, classes, names, bytes, packing, zeros, codes, macs, kernels ...
      * @throws {FtervitError} not-gguf, too-large, unsupported, checksum, format, memory, network
      */
     async load(source, {onProgress, ...options} = {}) {
-        if (source instanceof Blob && source.size > 2 ** 30) throw new FtervitError('too-large', `This file has ${source.size} bytes; a page takes ${2 ** 30}.`);
-        const file = typeof source === 'string' ? await bytesOf(source, this.base, onProgress) : source instanceof Blob ? await source.arrayBuffer() : source;
+        if (source instanceof Blob && source.size > 2 ** 30)
+            throw new FtervitError('too-large', `This file has ${source.size} bytes; a page takes ${2 ** 30}.`);
+        const file = typeof source === 'string' ? await bytesOf(source, this.base, onProgress) :
+            source instanceof Blob              ? await source.arrayBuffer() :
+                                                  source;
         return this.#call('load', [file, options], typeof source === 'string' ? [file] : []);
     }
 
@@ -100,12 +118,17 @@ export class Ftervit {
     /**
      * @param {Blob | ImageBitmap | ImageData | HTMLCanvasElement | HTMLImageElement | HTMLVideoElement} image
      * @param {{k?: number, rollout?: boolean, crc?: boolean}} [options]
-     * @returns {Promise<{answers: {index: number, name: string, probability: number}[], stages: {stage: string, block: number, ms: number, crc?: string}[],
-     *           ms: number, preprocessMs: number, pixels: Uint8Array, size: number, channels: number, rollout?: Float32Array, grid: number}>}
+     * @returns {Promise<{answers: {index: number, name: string, probability: number}[], stages: {stage: string, block:
+     *     number, ms: number, crc?: string}[],
+     *           ms: number, preprocessMs: number, pixels: Uint8Array, size: number, channels: number, rollout?:
+     * Float32Array, grid: number}>}
      */
     async classify(image, options) {
-        const photo = image instanceof ImageData ? image : pixelsOf(image instanceof ImageBitmap ? image : await bitmapOf(image));
-        return this.#call('classify', [{data: photo.data, width: photo.width, height: photo.height}, options], image instanceof ImageData ? [] : [photo.data.buffer]);
+        const photo =
+            image instanceof ImageData ? image : pixelsOf(image instanceof ImageBitmap ? image : await bitmapOf(image));
+        return this.#call(
+            'classify', [{data: photo.data, width: photo.width, height: photo.height}, options],
+            image instanceof ImageData ? [] : [photo.data.buffer]);
     }
 
     /** Every stage of the model's golden picture: CRC-32, and how it compares with what PyTorch computed. */

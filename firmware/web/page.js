@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The page: a picture in, bars, an overlay and times out. */
 import {Ftervit, FtervitError, bitmapOf, bytesOf, pixelsOf} from './ftervit.js';
 
@@ -8,7 +9,17 @@ const make = (tag, props = {}, ...children) => {
     return e;
 };
 const percent = (x, digits = 1) => `${(100 * x).toFixed(digits)} %`;
-const state = {engine: null, models: [], facts: null, bitmap: null, result: null, busy: false, stream: null, name: '', shown: 0};
+const state = {
+    engine: null,
+    models: [],
+    facts: null,
+    bitmap: null,
+    result: null,
+    busy: false,
+    stream: null,
+    name: '',
+    shown: 0
+};
 
 function report(e) {
     const known = e instanceof FtervitError;
@@ -46,7 +57,8 @@ function draw() {
     if ($('seen').checked && result) {
         const {size, channels, pixels} = result, image = new ImageData(size, size);
         for (let i = 0; i < size * size; i++)
-            for (let c = 0; c < 4; c++) image.data[4 * i + c] = c === 3 ? 255 : pixels[i * channels + Math.min(c, channels - 1)];
+            for (let c = 0; c < 4; c++)
+                image.data[4 * i + c] = c === 3 ? 255 : pixels[i * channels + Math.min(c, channels - 1)];
         context.imageSmoothingEnabled = false;
         context.drawImage(canvasOf(image), 0, 0, n, n);
     } else {
@@ -64,12 +76,17 @@ function canvasOf(image) {
 
 /** Black over the patches that count little, smooth between them; the strongest twentieth of them stays as it is. */
 function shade(context, n, rollout, grid, strength) {
-    const sorted = rollout.toSorted(), top = sorted[Math.floor(0.95 * (sorted.length - 1))], least = sorted[0], image = new ImageData(grid, grid);
-    rollout.forEach((share, i) => { image.data[4 * i + 3] = 255 * strength * (1 - Math.min(1, (share - least) / (top - least || 1))); });
+    const sorted = rollout.toSorted(), top = sorted[Math.floor(0.95 * (sorted.length - 1))], least = sorted[0],
+          image = new ImageData(grid, grid);
+    rollout.forEach((share, i) => {
+        image.data[4 * i + 3] = 255 * strength * (1 - Math.min(1, (share - least) / (top - least || 1)));
+    });
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = 'high';
-    const cell = n / grid, padded = make('canvas', {width: grid + 2, height: grid + 2}), edge = padded.getContext('2d'), source = canvasOf(image);
-    for (const [dx, dy] of [[0, 0], [2, 0], [0, 2], [2, 2], [1, 0], [0, 1], [2, 1], [1, 2]]) edge.drawImage(source, dx, dy); /* the outermost patches go on to the edge */
+    const cell = n / grid, padded = make('canvas', {width: grid + 2, height: grid + 2}), edge = padded.getContext('2d'),
+          source = canvasOf(image);
+    for (const [dx, dy] of [[0, 0], [2, 0], [0, 2], [2, 2], [1, 0], [0, 1], [2, 1], [1, 2]])
+        edge.drawImage(source, dx, dy); /* the outermost patches go on to the edge */
     edge.clearRect(1, 1, grid, grid);
     edge.drawImage(source, 1, 1);
     context.drawImage(padded, -cell, -cell, n + 2 * cell, n + 2 * cell);
@@ -82,9 +99,13 @@ function show() {
     $('answers').replaceChildren(...answers.map(({name, probability}) => {
         const bar = make('i');
         bar.style.width = `${100 * probability}%`;
-        return make('li', {}, make('span', {textContent: name}), make('span', {textContent: percent(probability)}), make('div', {className: 'bar', ariaHidden: 'true'}, bar));
+        return make(
+            'li', {}, make('span', {textContent: name}), make('span', {textContent: percent(probability)}),
+            make('div', {className: 'bar', ariaHidden: 'true'}, bar));
     }));
-    if (!state.stream) $('status').textContent = `${state.name}: ${answers[0].name}, ${percent(answers[0].probability)}, in ${ms.toFixed(1)} ms`;
+    if (!state.stream)
+        $('status').textContent =
+            `${state.name}: ${answers[0].name}, ${percent(answers[0].probability)}, in ${ms.toFixed(1)} ms`;
     $('view').setAttribute('aria-label', `${state.name}. The network says ${answers[0].name}.`);
     const total = {picture: preprocessMs};
     for (const {stage, ms} of stages) total[stage] = (total[stage] ?? 0) + ms;
@@ -92,7 +113,10 @@ function show() {
     $('times').querySelector('tbody').replaceChildren(...Object.entries(total).map(([stage, time]) => {
         const bar = make('i');
         bar.style.width = `${100 * time / most}%`;
-        return make('tr', {}, make('th', {scope: 'row', textContent: stage === 'picture' ? 'resizing the picture' : stage}), make('td', {textContent: time.toFixed(1)}), make('td', {}, make('div', {className: 'bar', ariaHidden: 'true'}, bar)));
+        return make(
+            'tr', {}, make('th', {scope: 'row', textContent: stage === 'picture' ? 'resizing the picture' : stage}),
+            make('td', {textContent: time.toFixed(1)}),
+            make('td', {}, make('div', {className: 'bar', ariaHidden: 'true'}, bar)));
     }));
     $('times').caption.textContent = `One forward pass, all blocks together (kernels ${kernels}, one thread)`;
     draw();
@@ -117,10 +141,22 @@ const open = guarded(async (source, name) => {
 
 function showFacts(model) {
     const f = state.facts, bits = {'2bit': '2', base3: '1.6'}[f.packing];
-    const rows = {'size of the file': `${(f.bytes / 1e6).toFixed(2)} MB`, 'ternary weights': `${(f.codes / 1e6).toFixed(2)} million, ${bits} bits each`, 'of them zero': percent(f.zeros),
-                  'top-1 on its test set': model?.top1 ? `${model.top1.toFixed(1)} % of ${model.tested} images` : 'not measured', ...(model?.teacherTop1 ? {'its FP32 teacher': `${model.teacherTop1.toFixed(1)} %, ${(model.teacherBytes / 1e6).toFixed(1)} MB`} : {}),
-                  input: `${f.imageSize} x ${f.imageSize}, ${f.channels === 1 ? 'grey' : 'colour'}, patches of ${f.patchSize}`, body: `${f.depth} blocks of ${f.embedDim}, ${f.heads} heads`, classes: f.classes, 'products with ternary weights': `${(f.macs / 1e6).toFixed(0)} million a picture`};
-    $('facts').querySelector('tbody').replaceChildren(...Object.entries(rows).map(([what, value]) => make('tr', {}, make('th', {scope: 'row', textContent: what}), make('td', {textContent: value}))));
+    const rows = {
+        'size of the file': `${(f.bytes / 1e6).toFixed(2)} MB`,
+        'ternary weights': `${(f.codes / 1e6).toFixed(2)} million, ${bits} bits each`,
+        'of them zero': percent(f.zeros),
+        'top-1 on its test set': model?.top1 ? `${model.top1.toFixed(1)} % of ${model.tested} images` : 'not measured',
+        ...(model?.teacherTop1 ?
+                {'its FP32 teacher': `${model.teacherTop1.toFixed(1)} %, ${(model.teacherBytes / 1e6).toFixed(1)} MB`} :
+                {}),
+        input: `${f.imageSize} x ${f.imageSize}, ${f.channels === 1 ? 'grey' : 'colour'}, patches of ${f.patchSize}`,
+        body: `${f.depth} blocks of ${f.embedDim}, ${f.heads} heads`,
+        classes: f.classes,
+        'products with ternary weights': `${(f.macs / 1e6).toFixed(0)} million a picture`
+    };
+    $('facts').querySelector('tbody').replaceChildren(...Object.entries(rows).map(
+        ([what, value]) =>
+            make('tr', {}, make('th', {scope: 'row', textContent: what}), make('td', {textContent: value}))));
     $('classes').textContent = f.names.join(', ');
     $('selftest-result').textContent = '';
 }
@@ -129,7 +165,8 @@ async function loadModel(source, model) {
     $('progress').hidden = typeof source !== 'string';
     $('progress').removeAttribute('value');
     $('status').textContent = `Loading ${model?.name ?? source.name}`;
-    state.facts = await state.engine.load(source, {attention: $('attention').value, onProgress: (share) => { $('progress').value = share; }});
+    state.facts = await state.engine.load(
+        source, {attention: $('attention').value, onProgress: (share) => { $('progress').value = share; }});
     $('progress').hidden = true;
     showFacts(model);
     $('status').textContent = 'Ready';
@@ -157,7 +194,8 @@ const chooseFile = guarded(async (file) => {
 async function showExamples(examples) {
     const buttons = [];
     for (const {file, name, small} of examples) {
-        const blob = new Blob([await bytesOf(file, document.baseURI)]), image = make('img', {src: URL.createObjectURL(blob), alt: '', className: small ? 'small' : ''});
+        const blob = new Blob([await bytesOf(file, document.baseURI)]),
+              image = make('img', {src: URL.createObjectURL(blob), alt: '', className: small ? 'small' : ''});
         buttons.push(make('li', {}, make('button', {type: 'button', onclick: () => open(blob, name)}, image, name)));
     }
     $('examples').replaceChildren(...buttons);
@@ -176,7 +214,8 @@ function stopCamera() {
 const camera = guarded(async () => {
     if (state.stream) return stopCamera();
     try {
-        state.stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment', width: {ideal: 640}}, audio: false});
+        state.stream = await navigator.mediaDevices.getUserMedia(
+            {video: {facingMode: 'environment', width: {ideal: 640}}, audio: false});
     } catch (e) {
         throw new FtervitError('camera', `No camera: ${e.message}.`);
     }
@@ -205,11 +244,18 @@ function listen() {
         const file = [...e.clipboardData.files][0];
         if (file) open(file, file.name);
     });
-    $('photo').addEventListener('change', ({target}) => { if (target.files[0]) open(target.files[0], target.files[0].name); target.value = ''; });
-    $('gguf').addEventListener('change', ({target}) => { chooseFile(target.files[0]).then(() => { target.value = ''; }); });
+    $('photo').addEventListener('change', ({target}) => {
+        if (target.files[0]) open(target.files[0], target.files[0].name);
+        target.value = '';
+    });
+    $('gguf').addEventListener(
+        'change', ({target}) => { chooseFile(target.files[0]).then(() => { target.value = ''; }); });
     $('camera').addEventListener('click', camera);
     document.addEventListener('keydown', (e) => { if (e.key === 'Escape') stopCamera(); });
-    $('overlay').addEventListener('input', ({target}) => { $('overlay-value').textContent = `${target.value} %`; draw(); });
+    $('overlay').addEventListener('input', ({target}) => {
+        $('overlay-value').textContent = `${target.value} %`;
+        draw();
+    });
     $('seen').addEventListener('change', draw);
     $('model').addEventListener('change', ({target}) => { if (target.value !== 'own') choose(target.value); });
     $('attention').addEventListener('change', guarded(async ({target}) => {
@@ -217,10 +263,15 @@ function listen() {
         if (state.bitmap) await classify(state.bitmap, state.name);
     }));
     $('selftest').addEventListener('click', guarded(async () => {
-        const {stages} = await state.engine.selftest({attention: $('attention').value}), compared = stages.filter((s) => s.golden);
-        const wrong = compared.filter((s) => s.golden === 'wrong'), largest = Math.max(0, ...compared.map((s) => s.difference));
-        $('selftest-result').textContent = !compared.length ? 'This file carries no golden tensors to compare with.'
-            : `${compared.length - wrong.length} of ${compared.length} golden tensors agree with PyTorch's within the file's tolerance (largest difference ${largest.toExponential(1)} of the largest value)` + (wrong.length ? `; first wrong: ${wrong[0].stage} ${wrong[0].block}.` : '. ') + `CRC-32 of the logits: ${stages.at(-1).crc}.`;
+        const {stages} = await state.engine.selftest({attention: $('attention').value});
+        const compared = stages.filter((s) => s.golden), wrong = compared.filter((s) => s.golden === 'wrong'),
+              largest = Math.max(0, ...compared.map((s) => s.difference)), right = compared.length - wrong.length;
+        const first = wrong.length ? `; first wrong: ${wrong[0].stage} ${wrong[0].block}.` : '. ';
+        $('selftest-result').textContent = !compared.length
+            ? 'This file carries no golden tensors to compare with.'
+            : `${right} of ${compared.length} golden tensors agree with PyTorch's within the file's tolerance ` +
+                `(largest difference ${largest.toExponential(1)} of the largest value)${first}` +
+                `CRC-32 of the logits: ${stages.at(-1).crc}.`;
     }));
 }
 

@@ -1,4 +1,6 @@
-/* The engine in a thread of its own, so that the page stays alive: {id, call, args} in, {id, value} or {id, error} out. */
+// SPDX-License-Identifier: Apache-2.0
+/* The engine in a thread of its own, so that the page stays alive: {id, call, args} in, {id, value} or {id, error} out.
+ */
 import {Engine, FtervitError} from './engine.js';
 
 let engine;
@@ -15,7 +17,18 @@ globalThis.onmessage = async ({data: {id, call, args}}) => {
     try {
         globalThis.postMessage({id, value: await calls[call](...args)});
     } catch (e) {
-        const known = e instanceof FtervitError, memory = e instanceof RangeError || e instanceof WebAssembly.RuntimeError;
-        globalThis.postMessage({id, error: {code: known ? e.code : memory ? 'memory' : 'argument', message: known ? e.message : memory ? `The browser gave no more memory (${e.message}).` : String(e)}});
+        const known = e instanceof FtervitError,
+              memory = e instanceof RangeError || e instanceof WebAssembly.RuntimeError;
+        globalThis.postMessage({
+            id,
+            error: {
+                code: known ? e.code :
+                    memory  ? 'memory' :
+                              'argument',
+                message: known ? e.message :
+                    memory     ? `The browser gave no more memory (${e.message}).` :
+                                 String(e)
+            }
+        });
     }
 };

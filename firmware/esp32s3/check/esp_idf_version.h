@@ -1,2 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 const char *esp_get_idf_version(void);

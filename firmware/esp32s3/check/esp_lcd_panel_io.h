@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,8 +10,8 @@ typedef struct esp_lcd_panel_t *esp_lcd_panel_handle_t;
 typedef struct {
     int unused; /* has no members */
 } esp_lcd_panel_io_event_data_t;
-typedef bool (*esp_lcd_panel_io_color_trans_done_cb_t)(esp_lcd_panel_io_handle_t panel_io, esp_lcd_panel_io_event_data_t *edata,
-                                                       void *user_ctx);
+typedef bool (*esp_lcd_panel_io_color_trans_done_cb_t)(esp_lcd_panel_io_handle_t panel_io,
+                                                       esp_lcd_panel_io_event_data_t *edata, void *user_ctx);
 typedef int esp_lcd_spi_bus_handle_t;
 typedef struct {
     int cs_gpio_num, dc_gpio_num; /* gpio_num_t in ESP-IDF 6 */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "esp_lcd_panel_io.h"
 esp_err_t esp_lcd_panel_reset(esp_lcd_panel_handle_t panel);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* What Kconfig gives by default; -DCHECK_OFF turns every part off. */
 #define CONFIG_IDF_TARGET "esp32s3"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ESP32-S3-EYE: pins, and what main.c uses of camera, screen and cores. Each part may be missing. */
 #ifndef FTV_ESP32S3_BOARD_H
 #define FTV_ESP32S3_BOARD_H
@@ -25,22 +26,23 @@
 #define LCD_CS 44
 #define LCD_BACKLIGHT 48 /* on when low */
 
-/* Bytes of the console; each write is one piece, so that no log line falls into a frame. `link_read` waits for the first byte. */
-bool link_start(void);
-void link_write(void *context, const void *bytes, size_t n);
-int link_read(void *bytes, size_t n, int wait_ms);
+/* Bytes of the console; each write is one piece, so that no log line falls into a frame. `ftv_link_read` waits for the
+ * first byte. */
+bool ftv_link_start(void);
+void ftv_link_write(void *context, const void *bytes, size_t n);
+int ftv_link_read(void *bytes, size_t n, int wait_ms);
 
 /* False: not there, or not answering; the log says why. */
-bool camera_start(void);
-bool camera_capture(void *context, ftv_image *photo); /* valid until the next call */
+bool ftv_camera_start(void);
+bool ftv_camera_capture(void *context, ftv_image *photo); /* valid until the next call */
 
-bool lcd_start(void);
-void lcd_show(void *context, const uint8_t *pixels); /* FTV_SCREEN x FTV_SCREEN, RGB565 big-endian */
+bool ftv_lcd_start(void);
+void ftv_lcd_show(void *context, const uint8_t *pixels); /* FTV_SCREEN x FTV_SCREEN, RGB565 big-endian */
 
-/* The engine's parallel-for over both cores. The caller is worker 0 and stays on core 0; worker 1 waits on core 1: float and
- * vector registers are saved per task and core, when another task wants them, so no task may wander. */
-bool cores_start(void);
-struct tskTaskControlBlock *cores_helper(void); /* its task, or NULL */
-void cores_run(void *context, int count, ftv_task task, void *arg);
+/* The engine's parallel-for over both cores. The caller is worker 0 and stays on core 0; worker 1 waits on core 1:
+ * float and vector registers are saved per task and core, when another task wants them, so no task may wander. */
+bool ftv_cores_start(void);
+struct tskTaskControlBlock *ftv_cores_helper(void); /* its task, or NULL */
+void ftv_cores_run(void *context, int count, ftv_task task, void *arg);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "board.h"
 #include "sdkconfig.h"
 
@@ -7,7 +8,7 @@
 
 static camera_fb_t *held;
 
-bool camera_start(void) {
+bool ftv_camera_start(void) {
     /* One buffer, filled when it is given back: while the engine runs the camera writes nothing into PSRAM. */
     const camera_config_t config = {
         .pin_pwdn = -1,
@@ -26,7 +27,8 @@ bool camera_start(void) {
         .pin_vsync = CAMERA_VSYNC,
         .pin_href = CAMERA_HREF,
         .pin_pclk = CAMERA_PCLK,
-        .xclk_freq_hz = 16000000, /* with CONFIG_CAMERA_PSRAM_DMA the DMA writes into PSRAM itself; without, core 0 copies */
+        .xclk_freq_hz =
+            16000000, /* with CONFIG_CAMERA_PSRAM_DMA the DMA writes into PSRAM itself; without, core 0 copies */
         .ledc_timer = LEDC_TIMER_0,
         .ledc_channel = LEDC_CHANNEL_0,
         .pixel_format = PIXFORMAT_RGB565,
@@ -46,7 +48,7 @@ bool camera_start(void) {
     return true;
 }
 
-bool camera_capture(void *context, ftv_image *photo) {
+bool ftv_camera_capture(void *context, ftv_image *photo) {
     (void)context;
     if (held) esp_camera_fb_return(held);
     held = esp_camera_fb_get(); /* NULL after the driver's time-out */
@@ -55,8 +57,8 @@ bool camera_capture(void *context, ftv_image *photo) {
     return true;
 }
 #else
-bool camera_start(void) { return false; }
-bool camera_capture(void *context, ftv_image *photo) {
+bool ftv_camera_start(void) { return false; }
+bool ftv_camera_capture(void *context, ftv_image *photo) {
     (void)context, (void)photo;
     return false;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <stdatomic.h>
 
 #include "board.h"
@@ -28,14 +29,15 @@ static void helper_main(void *arg) {
     }
 }
 
-TaskHandle_t cores_helper(void) { return work.helper; }
+TaskHandle_t ftv_cores_helper(void) { return work.helper; }
 
-bool cores_start(void) {
+bool ftv_cores_start(void) {
     work.caller = xTaskGetCurrentTaskHandle();
-    return xTaskCreatePinnedToCore(helper_main, "ftervit", STACK_BYTES, NULL, uxTaskPriorityGet(NULL), &work.helper, 1) == pdPASS;
+    return xTaskCreatePinnedToCore(helper_main, "ftervit", STACK_BYTES, NULL, uxTaskPriorityGet(NULL), &work.helper,
+                                   1) == pdPASS;
 }
 
-void cores_run(void *context, int count, ftv_task task, void *arg) {
+void ftv_cores_run(void *context, int count, ftv_task task, void *arg) {
     (void)context;
     work.task = task;
     work.arg = arg;

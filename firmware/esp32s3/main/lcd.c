@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "board.h"
 #include "draw.h"
 #include "sdkconfig.h"
@@ -15,7 +16,10 @@
 #include "freertos/FreeRTOS.h"
 #include "freertos/semphr.h"
 
-enum { STRIP_ROWS = 40, STRIP_BYTES = 2 * FTV_SCREEN * STRIP_ROWS }; /* the DMA reads internal memory only: strip by strip */
+enum {
+    STRIP_ROWS = 40,
+    STRIP_BYTES = 2 * FTV_SCREEN * STRIP_ROWS
+}; /* the DMA reads internal memory only: strip by strip */
 
 static struct {
     esp_lcd_panel_handle_t panel;
@@ -61,7 +65,7 @@ static esp_err_t start(void) {
     return e;
 }
 
-bool lcd_start(void) {
+bool ftv_lcd_start(void) {
     lcd.sent = xSemaphoreCreateBinary();
     lcd.strip = heap_caps_malloc(STRIP_BYTES, MALLOC_CAP_DMA | MALLOC_CAP_INTERNAL);
     const esp_err_t error = lcd.sent && lcd.strip ? start() : ESP_ERR_NO_MEM;
@@ -69,7 +73,7 @@ bool lcd_start(void) {
     return error == ESP_OK;
 }
 
-void lcd_show(void *context, const uint8_t *pixels) {
+void ftv_lcd_show(void *context, const uint8_t *pixels) {
     (void)context;
     for (int y = 0; y < FTV_SCREEN; y += STRIP_ROWS) {
         memcpy(lcd.strip, pixels + 2 * FTV_SCREEN * y, STRIP_BYTES);
@@ -79,6 +83,6 @@ void lcd_show(void *context, const uint8_t *pixels) {
 }
 _Static_assert(FTV_SCREEN % STRIP_ROWS == 0, "whole strips");
 #else
-bool lcd_start(void) { return false; }
-void lcd_show(void *context, const uint8_t *pixels) { (void)context, (void)pixels; }
+bool ftv_lcd_start(void) { return false; }
+void ftv_lcd_show(void *context, const uint8_t *pixels) { (void)context, (void)pixels; }
 #endif

@@ -1,4 +1,6 @@
-/* The ESP32-S3's program: finds what is there, opens the model in flash, serves the console, classifies what the camera sees. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ESP32-S3's program: finds what is there, opens the model in flash, serves the console, classifies what the camera
+ * sees. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -45,7 +47,8 @@ static bool trigger_start(void) {
 static void *allocate(void *context, size_t bytes) {
     (void)context;
     void *p = heap_caps_aligned_alloc(16, bytes, MALLOC_CAP_SPIRAM | MALLOC_CAP_8BIT);
-    return p || esp_psram_is_initialized() ? p : heap_caps_aligned_alloc(16, bytes, MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT);
+    return p || esp_psram_is_initialized() ? p
+                                           : heap_caps_aligned_alloc(16, bytes, MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT);
 }
 static void release(void *context, void *memory) {
     (void)context;
@@ -56,7 +59,8 @@ static void release(void *context, void *memory) {
 static void fast_memory(ftv_board *board) {
     const size_t most = (size_t)CONFIG_FTV_FAST_KB << 10,
                  largest = heap_caps_get_largest_free_block(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT),
-                 all = heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT), spare = all > RESERVE ? all - RESERVE : 0;
+                 all = heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT),
+                 spare = all > RESERVE ? all - RESERVE : 0;
     size_t n = largest < spare ? largest : spare;
     n = n > 64 ? n - 64 : 0; /* the heap's own, and alignment */
     n = (n < most ? n : most) & ~(size_t)63;
@@ -70,7 +74,8 @@ static void facts(void *context, ftv_app *a) {
     ftv_say(a, "free_internal_bytes %zu", heap_caps_get_free_size(MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT));
     ftv_say(a, "free_psram_bytes %zu", heap_caps_get_free_size(MALLOC_CAP_SPIRAM | MALLOC_CAP_8BIT));
     ftv_say(a, "stack_free_bytes main %u", (unsigned)uxTaskGetStackHighWaterMark(NULL));
-    if (cores_helper()) ftv_say(a, "stack_free_bytes helper %u", (unsigned)uxTaskGetStackHighWaterMark(cores_helper()));
+    if (ftv_cores_helper())
+        ftv_say(a, "stack_free_bytes helper %u", (unsigned)uxTaskGetStackHighWaterMark(ftv_cores_helper()));
     for (esp_partition_iterator_t i = esp_partition_find(ESP_PARTITION_TYPE_ANY, ESP_PARTITION_SUBTYPE_ANY, NULL); i;
          i = esp_partition_next(i)) {
         const esp_partition_t *p = esp_partition_get(i);
@@ -89,27 +94,30 @@ static const char *map_model(const void **file, size_t *bytes) {
     *bytes = p->size;
     const uint8_t *b = *file;
     if (b[0] == 0xff && b[1] == 0xff && b[2] == 0xff && b[3] == 0xff)
-        return "the model partition is empty: idf.py -D MODEL=model.gguf flash, or parttool.py write_partition --partition-name "
+        return "the model partition is empty: idf.py -D MODEL=model.gguf flash, or parttool.py write_partition "
+               "--partition-name "
                "model --input model.gguf";
     return NULL;
 }
 
-void app_main(void) {
-    if (!link_start()) ESP_LOGE(TAG, "no console: the driver of its port does not start");
-    if (!esp_psram_is_initialized()) ESP_LOGE(TAG, "no PSRAM: only models whose arena fits into internal memory can run");
-    static ftv_board board = {.name = CONFIG_IDF_TARGET,
-                              .write = link_write,
-                              .microseconds = microseconds,
-                              .cycles = cycles,
-                              .allocate = allocate,
-                              .release = release,
-                              .facts = facts,
-                              .trigger_pin = CONFIG_FTV_TRIGGER_GPIO};
+static ftv_board board = {.name = CONFIG_IDF_TARGET,
+                          .write = ftv_link_write,
+                          .microseconds = microseconds,
+                          .cycles = cycles,
+                          .allocate = allocate,
+                          .release = release,
+                          .facts = facts,
+                          .trigger_pin = CONFIG_FTV_TRIGGER_GPIO};
+
+static void find_parts(void) {
     board.cpu_freq_hz = esp_rom_get_cpu_ticks_per_us() * 1000000u;
     if (trigger_start()) board.trigger = trigger;
-    if (lcd_start()) board.show = lcd_show;
-    if (camera_start()) board.capture = camera_capture;
+    if (ftv_lcd_start()) board.show = ftv_lcd_show;
+    if (ftv_camera_start()) board.capture = ftv_camera_capture;
+}
 
+/* What menuconfig says */
+static ftv_options wishes(void) {
     ftv_options options = {.attention = FTV_ATTENTION_F32};
 #if CONFIG_FTV_KERNELS_PIE
     options.kernels = "pie";
@@ -118,8 +126,13 @@ void app_main(void) {
     options.attention = FTV_ATTENTION_INT8;
 #endif
 #if CONFIG_FTV_BOTH_CORES
-    if (cores_start()) options.workers = 2, options.parallel_for = cores_run;
+    if (ftv_cores_start()) options.workers = 2, options.parallel_for = ftv_cores_run;
 #endif
+    return options;
+}
+
+static void start(void) {
+    const ftv_options options = wishes();
     if (esp_psram_is_initialized()) fast_memory(&board); /* without it the arena lies there, and must fit */
     const void *file = NULL;
     size_t bytes = 0;
@@ -134,10 +147,17 @@ void app_main(void) {
         ESP_LOGE(TAG, "self-test failed: %s; type selftest", app.unsound);
     else
         ESP_LOGI(TAG, "self-test passed, ready: type help");
+}
 
+void app_main(void) {
+    if (!ftv_link_start()) ESP_LOGE(TAG, "no console: the driver of its port does not start");
+    if (!esp_psram_is_initialized())
+        ESP_LOGE(TAG, "no PSRAM: only models whose arena fits into internal memory can run");
+    find_parts();
+    start();
     for (int wait_ms = 0;;) {
         static uint8_t buffer[1024];
-        const int n = link_read(buffer, sizeof buffer, wait_ms);
+        const int n = ftv_link_read(buffer, sizeof buffer, wait_ms);
         if (n > 0) ftv_app_receive(&app, buffer, (size_t)n);
         /* a host that has just spoken has more to say: the camera waits for it */
         wait_ms = n > 0 ? 300 : ftv_app_live(&app) ? 0 : 100;

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 /* bits.mjs MODULES SELFTEST OUT.json MODEL.gguf ... : in Chromium the bits of this machine, after every stage.
  *
- * Both modules, every kernel set that they have, both kinds of attention; and tests/test_kernels.c, compiled to WebAssembly. */
+ * Both modules, every kernel set that they have, both kinds of attention; and tests/test_kernels.c, compiled to
+ * WebAssembly. */
 import {execFileSync} from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,7 +20,8 @@ function here_bits(model, attention) {
         if (e.status !== 1) throw e; /* 1: golden tensors differ, as they do with int8 attention */
         text = e.stdout.toString();
     }
-    return [...text.matchAll(/^(\w+) +(\d+) ([0-9a-f]{8})$/gm)].map(([, stage, block, crc]) => `${stage} ${block} ${crc}`);
+    return [...text.matchAll(/^(\w+) +(\d+) ([0-9a-f]{8})$/gm)].map(
+        ([, stage, block, crc]) => `${stage} ${block} ${crc}`);
 }
 
 /* The kernels' own test needs of WASI only a place to print. */
@@ -50,25 +53,37 @@ async function kernelsTest(url) {
 }
 
 async function inPage({module, model}) {
-    const {Engine} = await import('/web/engine.js'), get = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
+    const {Engine} = await import('/web/engine.js'),
+          get = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
     const engine = await Engine.create(await get(`/modules/${module}.wasm`)), runs = [];
     engine.load(await get(model));
     for (const attention of ['f32', 'int8'])
         for (const kernels of engine.kernelNames) {
             const {stages, kernels: used} = engine.selftest({kernels, attention});
-            runs.push({attention, kernels: used, stages: stages.map((s) => `${s.stage} ${s.block} ${s.crc}`), golden: stages.filter((s) => s.golden).map((s) => s.golden)});
+            runs.push({
+                attention,
+                kernels: used,
+                stages: stages.map((s) => `${s.stage} ${s.block} ${s.crc}`),
+                golden: stages.filter((s) => s.golden).map((s) => s.golden)
+            });
         }
     return {runs, fma: engine.fma(0x1a000001, 0x19fffffe, 0x00300001).toString(16)};
 }
 
-const site = await serve({'/': here, '/web/': path.dirname(here), '/modules/': modules, ...Object.fromEntries(models.map((m, i) => [`/model/${i}/`, path.dirname(m)]))});
+const site = await serve({
+    '/': here,
+    '/web/': path.dirname(here),
+    '/modules/': modules,
+    ...Object.fromEntries(models.map((m, i) => [`/model/${i}/`, path.dirname(m)]))
+});
 const browser = await launch(), rows = [], fail = [];
 try {
     const page = await browser.newPage();
     await page.goto(`${site.address}/empty.html`);
     const {code, text} = await page.evaluate(kernelsTest, '/modules/test_kernels.wasm');
     console.log(text.trim());
-    if (code !== 0 || !/ok: kernels, \d+ checks, 0 failed/.test(text) || /skipped/.test(text)) fail.push(`the kernels' test ended with ${code}: ${text}`);
+    if (code !== 0 || !/ok: kernels, \d+ checks, 0 failed/.test(text) || /skipped/.test(text))
+        fail.push(`the kernels' test ended with ${code}: ${text}`);
     for (const [i, model] of models.entries()) {
         const want = {f32: here_bits(model, 'f32'), int8: here_bits(model, 'int8')};
         for (const module of ['ftervit-relaxed', 'ftervit']) {
@@ -78,10 +93,16 @@ try {
             for (const needed of ['simd128', 'table', 'ref', ...(module === 'ftervit-relaxed' ? ['relaxed'] : [])])
                 if (!names.has(needed)) fail.push(`${module}: kernels ${needed} did not run`);
             for (const {attention, kernels, stages, golden} of runs) {
-                const first = want[attention].findIndex((line, k) => line !== stages[k]), different = want[attention].filter((line, k) => line !== stages[k]).length;
-                if (stages.length !== want[attention].length || !stages.length) fail.push(`${model} ${module} ${kernels} ${attention}: ${stages.length} stages, here ${want[attention].length}`);
-                if (first >= 0) fail.push(`${model} ${module} ${kernels} ${attention}: stage ${first} is ${stages[first]}, here ${want[attention][first]}`);
-                if (attention === 'f32' && golden.includes('wrong')) fail.push(`${model} ${module} ${kernels}: golden tensors differ`);
+                const first = want[attention].findIndex((line, k) => line !== stages[k]),
+                      different = want[attention].filter((line, k) => line !== stages[k]).length;
+                if (stages.length !== want[attention].length || !stages.length)
+                    fail.push(`${model} ${module} ${kernels} ${attention}: ${stages.length} stages, here ${
+                        want[attention].length}`);
+                if (first >= 0)
+                    fail.push(`${model} ${module} ${kernels} ${attention}: stage ${first} is ${stages[first]}, here ${
+                        want[attention][first]}`);
+                if (attention === 'f32' && golden.includes('wrong'))
+                    fail.push(`${model} ${module} ${kernels}: golden tensors differ`);
                 rows.push({model, module, kernels, attention, stages: stages.length, different});
             }
         }
@@ -91,6 +112,7 @@ try {
     await site.close();
 }
 fs.writeFileSync(out, JSON.stringify(rows));
-console.log(`${rows.length} runs in Chromium ${browser.version()}: ${rows.reduce((n, r) => n + r.stages, 0)} CRCs, ${rows.reduce((n, r) => n + r.different, 0)} differ`);
+console.log(`${rows.length} runs in Chromium ${browser.version()}: ${rows.reduce((n, r) => n + r.stages, 0)} CRCs, ${
+    rows.reduce((n, r) => n + r.different, 0)} differ`);
 for (const line of fail) console.log(`FAILED: ${line}`);
 process.exitCode = fail.length ? 1 : 0;

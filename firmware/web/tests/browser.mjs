@@ -1,25 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Chromium with a page of a folder that this process serves: what the tests and the benchmark share. */
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import {chromium} from 'playwright-core';
 
-const TYPES = {'.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css', '.json': 'application/json',
-               '.wasm': 'application/wasm', '.jpg': 'image/jpeg', '.png': 'image/png'};
+const TYPES = {
+    '.html': 'text/html',
+    '.js': 'text/javascript',
+    '.mjs': 'text/javascript',
+    '.css': 'text/css',
+    '.json': 'application/json',
+    '.wasm': 'application/wasm',
+    '.jpg': 'image/jpeg',
+    '.png': 'image/png'
+};
 
-/** Serves `mounts` ({'/': folder, '/ort/': folder, ...}; the longest prefix wins): its address, and the paths asked for. */
+/**
+ * Serves `mounts` ({'/': folder, '/ort/': folder, ...}; the longest prefix wins): its address, and the paths asked
+ * for.
+ */
 export async function serve(mounts) {
     const asked = [], prefixes = Object.keys(mounts).sort((a, b) => b.length - a.length);
     const server = http.createServer((request, response) => {
-        const url = decodeURIComponent(new URL(request.url, 'http://x').pathname), prefix = prefixes.find((p) => url.startsWith(p));
+        const url = decodeURIComponent(new URL(request.url, 'http://x').pathname),
+              prefix = prefixes.find((p) => url.startsWith(p));
         const file = path.join(mounts[prefix], url.slice(prefix.length) || 'index.html');
         asked.push(url);
         if (!fs.existsSync(file) || !fs.statSync(file).isFile()) return response.writeHead(404).end();
-        response.writeHead(200, {'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream', 'content-length': fs.statSync(file).size});
+        response.writeHead(200, {
+            'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream',
+            'content-length': fs.statSync(file).size
+        });
         fs.createReadStream(file).pipe(response);
     });
     await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
-    return {address: `http://127.0.0.1:${server.address().port}`, asked, close: () => new Promise((done) => server.close(done))};
+    return {
+        address: `http://127.0.0.1:${server.address().port}`,
+        asked,
+        close: () => new Promise((done) => server.close(done))
+    };
 }
 
 export function executable() {
@@ -31,4 +51,7 @@ export function executable() {
 }
 
 /** Chromium with a camera that shows a pattern; the sandbox needs what containers do not give. */
-export const launch = (args = []) => chromium.launch({executablePath: executable(), args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', ...args]});
+export const launch = (args = []) => chromium.launch({
+    executablePath: executable(),
+    args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', ...args]
+});

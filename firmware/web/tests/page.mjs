@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* page.mjs SITE ONE.html EXPECTED.json SHOTS [MODEL.gguf] : the page as a person uses it, in Chromium.
  *
  * EXPECTED: {model: {example: [class, probability]}}, from the engine in Python. Screenshots go to SHOTS. */
@@ -15,12 +16,20 @@ fs.mkdirSync(shots, {recursive: true});
 let done = 0;
 
 async function opened(options = {}, query = '') {
-    const context = await browser.newContext({viewport: {width: 1280, height: 1000}, permissions: ['camera', 'clipboard-read', 'clipboard-write'], ...options}), page = await context.newPage(), foreign = [], errors = [];
-    page.on('request', (r) => { if (!/^(http:\/\/127\.0\.0\.1|blob:|data:|file:)/.test(r.url())) foreign.push(r.url()); });
+    const context = await browser.newContext({
+        viewport: {width: 1280, height: 1000},
+        permissions: ['camera', 'clipboard-read', 'clipboard-write'],
+        ...options
+    }),
+          page = await context.newPage(), foreign = [], errors = [];
+    page.on('request', (r) => {
+        if (!/^(http:\/\/127\.0\.0\.1|blob:|data:|file:)/.test(r.url())) foreign.push(r.url());
+    });
     page.on('console', (m) => { if (m.type() === 'error') errors.push(m.text()); });
     page.on('pageerror', (e) => errors.push(String(e)));
     await page.goto(options.url ?? `${site.address}/${query}`);
-    await page.waitForFunction(() => document.body.dataset.ready || !document.getElementById('alert').hidden, null, {timeout: 60000});
+    await page.waitForFunction(
+        () => document.body.dataset.ready || !document.getElementById('alert').hidden, null, {timeout: 60000});
     return {page, foreign, errors, close: async () => {
         assert.deepEqual(foreign, [], 'the page asked another host');
         assert.deepEqual(errors, [], 'the console has errors');
@@ -45,14 +54,18 @@ const next = async (page, act) => {
     await act();
     await page.waitForFunction((n) => document.body.dataset.shown !== n, shown);
 };
-const says = (page, name) => page.waitForFunction((n) => document.getElementById('status').textContent.startsWith(n + ':'), name);
+const says = (page, name) =>
+    page.waitForFunction((n) => document.getElementById('status').textContent.startsWith(n + ':'), name);
 const drop = (page, file, name) => page.evaluate(async ([bytes, name]) => {
     const data = new DataTransfer();
     data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name));
     document.getElementById('drop').dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true}));
 }, [fs.readFileSync(file).toString('base64'), name]);
 /* within what another decoder of JPEG, or another resizing to the screen, may change */
-const same = (got, want, what) => { assert.equal(got[0], want[0], what); assert.ok(Math.abs(parseFloat(got[1]) - 100 * want[1]) < 3, `${what}: ${got[1]}, in Python ${100 * want[1]}`); };
+const same = (got, want, what) => {
+    assert.equal(got[0], want[0], what);
+    assert.ok(Math.abs(parseFloat(got[1]) - 100 * want[1]) < 3, `${what}: ${got[1]}, in Python ${100 * want[1]}`);
+};
 
 const main = await opened(), {page} = main;
 await check('every example of every model gets the answer of Python', async () => {
@@ -71,10 +84,14 @@ await check('facts, times and classes are filled in', async () => {
     const facts = await page.textContent('#facts'), classes = await page.textContent('#classes');
     assert.match(facts, /\d\d\.\d % of 3925 images/);
     assert.match(classes, /golf ball/);
-    assert.deepEqual(await page.$$eval('#times tbody th', (r) => r.map((e) => e.textContent)), ['resizing the picture', 'embed', 'qkv', 'attention', 'proj', 'mlp', 'head']);
+    assert.deepEqual(
+        await page.$$eval('#times tbody th', (r) => r.map((e) => e.textContent)),
+        ['resizing the picture', 'embed', 'qkv', 'attention', 'proj', 'mlp', 'head']);
     assert.equal((await page.$$('#answers li')).length, 5);
-    const widths = await page.$$eval('#answers .bar i', (bars) => bars.map((b) => b.offsetWidth / b.parentNode.offsetWidth));
-    assert.ok(Math.abs(widths[0] - expected['imagenette-small'].temple[1]) < 0.05 && widths[1] < 0.1, `bars of ${widths}`);
+    const widths =
+        await page.$$eval('#answers .bar i', (bars) => bars.map((b) => b.offsetWidth / b.parentNode.offsetWidth));
+    assert.ok(
+        Math.abs(widths[0] - expected['imagenette-small'].temple[1]) < 0.05 && widths[1] < 0.1, `bars of ${widths}`);
     await page.screenshot({path: path.join(shots, 'wide.png'), fullPage: true});
 });
 await check('the slider changes the overlay, the check box shows the pixels of the network', async () => {
@@ -112,7 +129,8 @@ await check('a dropped photograph', async () => {
 await check('a pasted photograph', async () => {
     await page.evaluate(async (bytes) => {
         const data = new DataTransfer();
-        data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], 'pasted.jpg', {type: 'image/jpeg'}));
+        data.items.add(
+            new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], 'pasted.jpg', {type: 'image/jpeg'}));
         document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}));
     }, fs.readFileSync(photo).toString('base64'));
     await says(page, 'pasted.jpg');
@@ -137,9 +155,13 @@ await check('files that are no pictures', async () => {
 await check('files that are no models: named, and the page goes on', async () => {
     const whole = fs.readFileSync(path.join(folder, 'models', 'digits.gguf')), broken = Buffer.from(whole);
     broken[broken.length - 50] ^= 1;
-    const other = Buffer.from(whole), at = other.indexOf('ftervit.format_version') + 'ftervit.format_version'.length + 4;
+    const other = Buffer.from(whole),
+          at = other.indexOf('ftervit.format_version') + 'ftervit.format_version'.length + 4;
     other[at] = 9;
-    for (const [name, bytes, code] of [['noise.gguf', fs.readFileSync(photo), 'not-gguf'], ['broken.gguf', broken, 'checksum'], ['later.gguf', other, 'unsupported'], ['short.gguf', whole.subarray(0, 1000), 'format'], ['empty.gguf', Buffer.alloc(0), 'not-gguf']]) {
+    for (const [name, bytes, code] of [
+             ['noise.gguf', fs.readFileSync(photo), 'not-gguf'], ['broken.gguf', broken, 'checksum'],
+             ['later.gguf', other, 'unsupported'], ['short.gguf', whole.subarray(0, 1000), 'format'],
+             ['empty.gguf', Buffer.alloc(0), 'not-gguf']]) {
         fs.writeFileSync(path.join(shots, name), bytes);
         await page.evaluate(() => { document.getElementById('alert').hidden = true; });
         await drop(page, path.join(shots, name), name);
@@ -183,9 +205,12 @@ await check('keyboard alone: every control can be reached, an example opened', a
     const {page, close} = await opened({}, '?model=digits'), reached = new Set();
     for (let i = 0; i < 30; i++) {
         await page.keyboard.press('Tab');
-        reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim() || document.activeElement.tagName));
+        reached.add(await page.evaluate(
+            () => document.activeElement.id || document.activeElement.textContent.trim() ||
+                document.activeElement.tagName));
     }
-    for (const id of ['photo', 'camera', 'overlay', 'seen', '7', 'model', 'gguf', 'attention', 'selftest']) assert.ok(reached.has(id), `${id} cannot be reached: ${[...reached]}`);
+    for (const id of ['photo', 'camera', 'overlay', 'seen', '7', 'model', 'gguf', 'attention', 'selftest'])
+        assert.ok(reached.has(id), `${id} cannot be reached: ${[...reached]}`);
     await page.focus('#examples li:nth-child(8) button');
     await page.keyboard.press('Enter');
     await says(page, '7');
@@ -195,13 +220,18 @@ await check('keyboard alone: every control can be reached, an example opened', a
 });
 await check('a screen reader finds names for everything', async () => {
     const {page, close} = await opened({}, '?model=digits');
-    const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, canvas, progress, table')].filter((e) => !(e.getAttribute('aria-label') || e.labels?.length || e.textContent.trim() || e.caption)).map((e) => e.outerHTML));
+    const nameless = await page.evaluate(
+        () => [...document.querySelectorAll('button, input, select, canvas, progress, table')]
+                  .filter(
+                      (e) => !(e.getAttribute('aria-label') || e.labels?.length || e.textContent.trim() || e.caption))
+                  .map((e) => e.outerHTML));
     assert.deepEqual(nameless, []);
     assert.match(await page.getAttribute('#view', 'aria-label'), /The network says 0/);
     await close();
 });
 await check('a narrow screen and dark colours: nothing is wider than the screen', async () => {
-    const {page, close} = await opened({viewport: {width: 360, height: 740}, colorScheme: 'dark', deviceScaleFactor: 2}, '?model=imagenette');
+    const {page, close} = await opened(
+        {viewport: {width: 360, height: 740}, colorScheme: 'dark', deviceScaleFactor: 2}, '?model=imagenette');
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     await page.screenshot({path: path.join(shots, 'narrow.png'), fullPage: true});
     await close();
@@ -223,7 +253,11 @@ await check('the one file, from the disk', async () => {
 await check('the one file, in a frame by srcdoc, as a notebook shows it', async () => {
     const context = await browser.newContext({viewport: {width: 1000, height: 800}}), page = await context.newPage();
     await page.goto(`${site.address}/package.json`);
-    await page.evaluate((text) => { const f = document.createElement('iframe'); f.srcdoc = text; document.body.replaceChildren(f); }, fs.readFileSync(single, 'utf8'));
+    await page.evaluate((text) => {
+        const f = document.createElement('iframe');
+        f.srcdoc = text;
+        document.body.replaceChildren(f);
+    }, fs.readFileSync(single, 'utf8'));
     const inner = page.frameLocator('iframe');
     await inner.locator('#answers li').first().waitFor({timeout: 30000});
     assert.match(await inner.locator('#answers li').first().textContent(), new RegExp(expected.imagenette.temple[0]));

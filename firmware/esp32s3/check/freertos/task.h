@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "FreeRTOS.h"
 typedef struct tskTaskControlBlock *TaskHandle_t;
