@@ -57,4 +57,5 @@ $(VENV)/.pinned: requirements.lock
 
 $(READY): $(VENV)/.pinned $(ENGINE)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch -c ftervit/_engine*.so
 	@touch $@

@@ -1,8 +1,9 @@
 """Fully ternary vision transformers: make a timm model ternary, train it, write it as one file, run that in C."""
 __version__ = "0.1.0"
 
-_OFFERED = dict(ternarize='models', TernaryConfig='models', load_checkpoint='models', load_published='models', save_checkpoint='models',
-                save_gguf='export', load_student='export', Engine='engine')   # name -> module, imported when first asked for
+# name -> module, imported when first asked for
+_OFFERED = dict(ternarize='models', TernaryConfig='models', load_checkpoint='checkpoints', load_published='checkpoints',
+                save_checkpoint='checkpoints', save_gguf='export', load_student='model_file', Engine='engine')
 __all__ = list(_OFFERED)
 
 

@@ -5,333 +5,136 @@
 # %% ../nbs/12_speed.ipynb #d1a1b772
 from __future__ import annotations
 
-import argparse, ctypes, gc, importlib, importlib.metadata, importlib.util, json, os, platform, re, select, subprocess, sys, tempfile, time, zlib
-from concurrent.futures import ThreadPoolExecutor
+import argparse, os, sys, time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple
-from unittest.mock import patch
+from typing import Any, Callable, Iterator
+from unittest import mock
 
 import numpy as np
 import pandas as pd
-import torch
+from fastcore.basics import patch
 from tqdm.auto import tqdm
 
-from .engine import Engine, ffi, kernel_names, lib
-from .export import save_gguf
-from .kernels import pack_model
-from .layers import int_matmul, set_mode
-from .models import ModelConfig, create_model, ternarize
+from .contestants import (BUSY_PERCENT, CONTESTANTS, DEIT, REFERENCE, Case, Child, Dropped, _input_size,
+                                 _network, busy_percent, choose, cores, machine, missing)
+from .operations import PAUSE_S, measure_gemm, measure_ops, measure_stages, summarise
 from .profiles import (COLORS, DEFAULT_PROFILE, Profile, load_json, load_profile, load_table, save_figure,
                               save_json, save_table, use_style)
 from .step_cost import benchmark_step
 
 # %% auto #0
-__all__ = ['LIBRARIES', 'INSTRUCTIONS', 'BUSY_PERCENT', 'CONTESTANTS', 'REFERENCE', 'DEIT', 'PAUSE_S', 'SHAPES', 'DIMS', 'TOKENS',
-           'PARTS', 'cores', 'machine', 'busy_percent', 'Case', 'Contestant', 'missing', 'choose', 'prepare', 'Dropped',
-           'Child', 'summarise', 'latency_table', 'measure_latency', 'gemm_table', 'measure_gemm', 'measure_ops',
-           'measure_stages', 'measured', 'show', 'bench', 'plot', 'main']
+__all__ = ['PARTS', 'latency_table', 'measure_latency', 'measured', 'show', 'plot', 'bench', 'main']
 
-# %% ../nbs/12_speed.ipynb #2d27a237
-LIBRARIES = ('torch', 'timm', 'onnxruntime', 'openvino', 'nncf')
-INSTRUCTIONS = ('avx2', 'avx_vnni', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'asimddp', 'i8mm')   # those that matter here
-BUSY_PERCENT = 5   # of all cores, by others: more is worth a warning
-
-
-def cores() -> list[int]:
-    "Processor cores that this process may use."
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else list(range(os.cpu_count() or 1))
-
-
-def machine() -> dict[str, Any]:
-    "The processor's name, its cores and instructions, and the versions of what is compared."
-    info = Path('/proc/cpuinfo').read_text() if Path('/proc/cpuinfo').is_file() else ''
-    name, flags = (re.search(rf'^{key}\s*:\s*(.+)$', info, re.M) for key in ('model name', '(?:flags|Features)'))
-    has = set(flags[1].split()) if flags else set()
-    version = lambda n: importlib.metadata.version(n) if importlib.util.find_spec(n) else None
-    return dict(cpu=name[1].strip() if name else platform.processor() or platform.machine(), cores=len(cores()), system=platform.system(),
-                instructions=[i for i in INSTRUCTIONS if i in has], kernels=kernel_names(), versions={n: version(n) for n in LIBRARIES})
-
-
-def busy_percent(seconds: float = 0.2) -> float:
-    "Share of all cores' time that somebody computes, while this process sleeps; NaN where the system does not say."
-    def ticks() -> np.ndarray: return np.array(Path('/proc/stat').read_text().splitlines()[0].split()[1:9], float)
-    if not Path('/proc/stat').is_file():
-        time.sleep(seconds)
-        return float('nan')
-    before = ticks()
-    time.sleep(seconds)
-    d = ticks() - before
-    return 100*(1 - d[3:5].sum()/max(d.sum(), 1))
-
-# %% ../nbs/12_speed.ipynb #3f832d50
-class Case(NamedTuple):
-    "What a contestant runs, and with how many threads."
-    model: dict[str, Any]   # ftervit.models.ModelConfig
-    threads: int
-    folder: str             # of the model files that `prepare` wrote
-
-
-def _network(case: Case) -> torch.nn.Module:
-    torch.manual_seed(0)
-    return create_model(ModelConfig.model_validate(case.model)).eval()
-
-
-def _input_size(net: torch.nn.Module) -> tuple[int, int, int]: return net.patch_embed.proj.in_channels, *net.patch_embed.img_size
-
-
-def _torch(model: torch.nn.Module, compiled: bool = False) -> tuple[Callable, int]:
-    model.requires_grad_(False)
-    size, dtype = sum(t.numel()*t.element_size() for t in model.state_dict().values()), next((t.dtype for t in model.parameters()), torch.float32)
-    if compiled:
-        importlib.import_module('torch._inductor.config').freezing = True
-        model = torch.compile(model, dynamic=False)
-    def run(x: np.ndarray) -> np.ndarray:
-        with torch.no_grad(): return model(torch.from_numpy(x).to(dtype)).float().numpy()
-    return run, size
-
-
-def _exact(case: Case) -> torch.nn.Module: return set_mode(ternarize(_network(case), inplace=True), 'exact')
-
-
-def _engine(case: Case, attention: str) -> tuple[Callable, int]:
-    e = Engine(Path(case.folder)/'model.gguf', attention=attention, threads=case.threads)
-    return e, e.flash_bytes
-
-
-def _onnxruntime(case: Case, file: str) -> tuple[Callable, int]:
-    import onnxruntime as ort
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = case.threads, 1
-    path = Path(case.folder)/file
-    session = ort.InferenceSession(path, options, providers=['CPUExecutionProvider'])
-    return lambda x: session.run(None, {'x': x})[0], path.stat().st_size
-
-
-def _openvino(case: Case, file: str, precision: str) -> tuple[Callable, int]:
-    import openvino as ov
-    path, core, ready = Path(case.folder)/file, ov.Core(), {}
-    def run(x: np.ndarray) -> np.ndarray:
-        if x.shape not in ready:   # a fixed shape is its fastest
-            model = core.read_model(path)
-            model.reshape(list(x.shape))
-            ready[x.shape] = core.compile_model(model, 'CPU', dict(INFERENCE_NUM_THREADS=case.threads, INFERENCE_PRECISION_HINT=precision, PERFORMANCE_HINT='LATENCY')).create_infer_request()
-        return ready[x.shape].infer({0: x})[0]
-    return run, sum(f.stat().st_size for f in {path, path.with_suffix('.bin')} if f.is_file())
-
-
-class Contestant(NamedTuple):
-    load: Callable[[Case], tuple[Callable[[np.ndarray], np.ndarray], int]]   # the function, and bytes of the stored model
-    family: str                   # network that it computes: fp32 or ternary
-    needs: tuple[str, ...] = ()   # packages
-
-
-CONTESTANTS = {
-    'engine': Contestant(lambda c: _engine(c, 'f32'), 'ternary'),
-    'engine, int8 attention': Contestant(lambda c: _engine(c, 'int8'), 'ternary'),
-    'PyTorch exact': Contestant(lambda c: _torch(_exact(c)), 'ternary'),
-    'PyTorch packed': Contestant(lambda c: _torch(pack_model(_exact(c))), 'ternary'),
-    'PyTorch packed, compiled': Contestant(lambda c: _torch(pack_model(_exact(c)), True), 'ternary'),
-    'PyTorch FP32': Contestant(lambda c: _torch(_network(c)), 'fp32'),
-    'PyTorch FP32, compiled': Contestant(lambda c: _torch(_network(c), True), 'fp32'),
-    'PyTorch bf16': Contestant(lambda c: _torch(_network(c).bfloat16()), 'fp32'),
-    'PyTorch bf16, compiled': Contestant(lambda c: _torch(_network(c).bfloat16(), True), 'fp32'),
-    'ONNX Runtime FP32': Contestant(lambda c: _onnxruntime(c, 'model.onnx'), 'fp32', ('onnxruntime', 'onnx', 'onnxscript')),
-    'ONNX Runtime int8': Contestant(lambda c: _onnxruntime(c, 'model-int8.onnx'), 'fp32', ('onnxruntime', 'onnx', 'onnxscript')),
-    'OpenVINO FP32': Contestant(lambda c: _openvino(c, 'model.onnx', 'f32'), 'fp32', ('openvino', 'onnx', 'onnxscript')),
-    'OpenVINO int8': Contestant(lambda c: _openvino(c, 'model-int8.xml', 'f32'), 'fp32', ('openvino', 'nncf', 'onnx', 'onnxscript')),
-    'OpenVINO int8, bf16': Contestant(lambda c: _openvino(c, 'model-int8.xml', 'bf16'), 'fp32', ('openvino', 'nncf', 'onnx', 'onnxscript')),
-}
-REFERENCE = dict(ternary='PyTorch exact', fp32='PyTorch FP32')   # whose logits the others of the family are compared with
-
-
-def missing(name: str) -> list[str]:
-    "Packages that contestant `name` lacks here (`pip install ftervit[bench]` installs them)."
-    return [n for n in CONTESTANTS[name].needs if not importlib.util.find_spec(n)]
-
-
-def choose(words: list[str] | None = None) -> list[str]:
-    "Names of the contestants that contain one of `words` (default: all). Raises `ValueError` if there are none."
-    names = [n for n in CONTESTANTS if not words or any(w.lower() in n.lower() for w in words)]
-    if not names: raise ValueError(f"no contestant is named like {', '.join(words)}: there are {'; '.join(CONTESTANTS)}")
-    return names
-
-# %% ../nbs/12_speed.ipynb #3bdd3c33
-def prepare(case: Case, names: list[str]) -> dict[str, str]:
-    "Write the model files that the contestants `names` read; what could not be made, by file, with the reason."
-    folder, versions, failed = Path(case.folder), machine()['versions'], {}
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = json.loads(json.dumps(dict(model=case.model, versions=versions, source=zlib.crc32(Path(__file__).read_bytes()))))
-    if (f := folder/'made_by.json').is_file() and load_json(f) != stamp:
-        for old in folder.glob('model*'): old.unlink()
-    save_json(stamp, f)
-    needs, missing_here = {n for k in names for n in CONTESTANTS[k].needs}, lambda *ns: any(not importlib.util.find_spec(n) for n in ns)
-    makers = {'model.gguf': (_make_gguf, ()), 'model.onnx': (_make_onnx, ('onnx', 'onnxscript')),
-              'model-int8.onnx': (_make_onnx_int8, ('onnxruntime',)), 'model-int8.xml': (_make_openvino_int8, ('openvino', 'nncf'))}
-    for file, (make, libraries) in makers.items():
-        if (folder/file).is_file() or not set(libraries) <= needs or missing_here(*libraries): continue
-        try: make(case, folder, folder/file)
-        except Exception as e: failed[file] = f'{type(e).__name__}: {e}'.splitlines()[0][:300]
-    return failed
-
-
-def _make_gguf(case: Case, folder: Path, path: Path) -> None: save_gguf(_exact(case), path)
-
-
-def _make_onnx(case: Case, folder: Path, path: Path) -> None:
-    import onnx
-    net = _network(case)
-    batch, example = torch.export.Dim('batch', min=1, max=1024), torch.zeros(2, *_input_size(net))
-    torch.onnx.export(net, (example,), path, dynamo=True, dynamic_shapes=({0: batch},), external_data=False, input_names=['x'], verbose=False)
-    model = onnx.load(path)
-    del model.graph.value_info[:]   # shapes of the inner tensors, which onnxruntime's quantizer finds at odds with its own
-    onnx.save(model, path)
-
-
-def _make_onnx_int8(case: Case, folder: Path, path: Path) -> None:
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    quantize_dynamic(folder/'model.onnx', path, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=['MatMul', 'Gemm'])
-
-
-def _make_openvino_int8(case: Case, folder: Path, path: Path) -> None:
-    import nncf, openvino as ov
-    model = ov.Core().read_model(folder/'model.onnx')
-    nncf.set_log_level('ERROR')
-    q = nncf.quantize(model, nncf.Dataset(list(_photographs(*_input_size(_network(case))[:2]))), model_type=nncf.ModelType.TRANSFORMER, subset_size=32)
-    ov.save_model(q, path, compress_to_fp16=False)
-
-
-def _photographs(channels: int, size: int, count: int = 32) -> Iterator[np.ndarray]:
-    "Crops of two photographs, normalised, FP32 (1, C, S, S)."
-    from sklearn.datasets import load_sample_images
-    rng, images = np.random.default_rng(0), load_sample_images().images
-    for i in range(count):
-        y, x = (rng.integers(0, n - size + 1) for n in images[i % 2].shape[:2])
-        yield (images[i % 2][y:y+size, x:x+size].transpose(2, 0, 1)[None, np.arange(channels) % 3]/127.5 - 1).astype(np.float32)
-
-# %% ../nbs/12_speed.ipynb #c5852f82
-def _status(field: str) -> int:
-    "A size of this process in bytes (VmRSS, VmHWM); 0 where the system does not say."
-    if not (f := Path('/proc/self/status')).is_file(): return 0
-    return 1024*int(re.search(rf'^{field}:\s*(\d+)', f.read_text(), re.M)[1])
-
-
-def _settle() -> int:
-    "Return free memory to the system, forget the peak so far; resident bytes."
-    gc.collect()
-    try: ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError): pass
-    try: Path('/proc/self/clear_refs').write_text('5')
-    except OSError: pass
-    return _status('VmRSS')
-
-
-def _child_contestant(spec: dict[str, Any], answer: Callable[[dict], None]) -> None:
-    "Serve the requests that come in by line: load, time, memory."
-    case, name = Case(**spec['case']), spec['name']
-    torch.set_num_threads(case.threads)
-    for n in CONTESTANTS[name].needs: importlib.import_module(n)
-    rest, peak = _settle(), 0
-    run, size = CONTESTANTS[name].load(case)
-    batches: dict[int, np.ndarray] = {}
-    for line in sys.stdin:
-        m = json.loads(line)
-        if m['do'] == 'load':
-            batches[m['batch']] = x = np.concatenate(list(_photographs(*m['input_size'][:2], m['batch'])))
-            logits = run(x)
-            run(x)
-            peak = peak or _status('VmHWM') - rest
-            answer(dict(bytes=size, peak_bytes=peak, logits=np.asarray(logits)[0].astype(float).tolist()))
-        elif m['do'] == 'memory':
-            _settle()
-            for x in batches.values(): run(x)
-            answer(dict(running_bytes=_status('VmHWM') - rest))
-        else:
-            x, seconds = batches[m['batch']], []
-            run(x)
-            while len(seconds) < 3 or sum(seconds) < m['seconds']:
-                began = time.perf_counter()
-                run(x)
-                seconds.append(time.perf_counter() - began)
-            answer(dict(seconds=float(np.median(seconds))))
-
-
-class Dropped(RuntimeError): "A contestant that cannot go on; the others can."
-
-
-class Child:
-    "A process of this module, on its own cores, that answers by line. `ask` raises `Dropped` when it cannot."
-    def __init__(self, what: str, spec: dict[str, Any], threads: int):
-        mine = cores()
-        if threads > len(mine): raise ValueError(f"{threads} threads need as many cores, there are {len(mine)}")
-        env = os.environ | {k: str(threads) for k in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')} | {'FTERVIT_CHILD': '1'}
-        bind = (lambda: os.sched_setaffinity(0, mine[:threads])) if hasattr(os, 'sched_setaffinity') else None
-        self.log = tempfile.TemporaryFile('w+', errors='replace')
-        self.process = subprocess.Popen([sys.executable, '-m', 'ftervit.bench', '--child', what, json.dumps(spec)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self.log, env=env, preexec_fn=bind)
-
-    def ask(self, timeout_s: float = 900, **request: Any) -> dict[str, Any]:
-        try:
-            self.process.stdin.write((json.dumps(request) + '\n').encode())
-            self.process.stdin.flush()
-        except BrokenPipeError: pass   # the answer says why
-        return self.answer(timeout_s)
-
-    def answer(self, timeout_s: float = 900) -> dict[str, Any]:
-        "The next line that it writes."
-        if not select.select([self.process.stdout], [], [], timeout_s)[0]: raise Dropped(f'no answer for {timeout_s:.0f} s')
-        if line := self.process.stdout.readline():
-            if error := (a := json.loads(line)).get('error'): raise Dropped(error)
-            return a
-        code = self.process.wait()
-        self.log.seek(0)
-        raise Dropped(f"ended with code {code}: {' / '.join(self.log.read().strip().splitlines()[-2:])}")
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        for f in (self.process.stdin, self.process.stdout, self.log):
-            try: f.close()
-            except BrokenPipeError: pass
-
-
-def _child(what: str, spec: dict[str, Any]) -> None:
-    "The other end of `Child`: what a library prints goes to the log, not among the answers."
-    out = os.fdopen(os.dup(1), 'w')
-    os.dup2(2, 1)
-    def answer(d: dict) -> None: print(json.dumps(d), file=out, flush=True)
-    try: globals()[f'_child_{what}'](spec, answer)
-    except Exception as e: answer(dict(error=f'{type(e).__name__}: {e}'.splitlines()[0][:300]))
-
-
-def _child_prepare(spec: dict[str, Any], answer: Callable[[dict], None]) -> None: answer(prepare(Case(**spec['case']), spec['names']))
-
-# %% ../nbs/12_speed.ipynb #82b61f18
-DEIT = {'DeiT-Tiny': 'deit_tiny_patch16_224', 'DeiT-Small': 'deit_small_patch16_224'}
-PAUSE_S = 0.05   # between turns: threads that wait by spinning go to sleep
-
-
-def summarise(turns: pd.DataFrame,          # one row per turn: `keys`, round, `value`
-              keys: list[str],
-              value: str                    # column to summarise
-             ) -> pd.DataFrame:
-    "Median of `value` over the rounds, its lower and upper quartile, and the number of rounds, by `keys`."
-    g = turns.groupby(keys, sort=False)[value]
-    return g.agg(**{value: 'median', f'{value}_low': lambda v: v.quantile(0.25), f'{value}_high': lambda v: v.quantile(0.75), 'rounds': 'count'}).reset_index()
-
-
+# %% ../nbs/12_speed.ipynb #5972bdc3
 def latency_table(turns: pd.DataFrame,      # model, batch, threads, contestant, round, ms, busy_percent
                   facts: pd.DataFrame       # model, threads, contestant and what does not change by round
                  ) -> pd.DataFrame:
-    "Per contestant: milliseconds per batch with quartiles, and `times_engine`, the median over rounds of its time by the engine's."
-    keys = ['model', 'batch', 'threads', 'contestant']
-    wide = turns.pivot_table(index=['model', 'batch', 'threads', 'round'], columns='contestant', values='ms')
-    ratio = wide.div(wide['engine'], axis=0).groupby(level=[0, 1, 2]).median() if 'engine' in wide else wide.groupby(level=[0, 1, 2]).median()*np.nan
-    out = summarise(turns, keys, 'ms').merge(ratio.stack().rename('times_engine').reset_index(), on=keys, how='left')
-    out = out.merge(turns.groupby(keys[:3])['busy_percent'].median().rename('busy_percent').reset_index(), on=keys[:3])
+    "Per contestant: milliseconds per batch with quartiles, and `times_engine`, the median ratio to the engine in a round."
+    case = ['model', 'batch', 'threads']
+    wide = turns.pivot_table(index=[*case, 'round'], columns='contestant', values='ms')
+    engine = wide['engine'] if 'engine' in wide else np.nan*wide.iloc[:, 0]
+    ratio = wide.div(engine, axis=0).groupby(level=[0, 1, 2]).median().stack().rename('times_engine')
+    out = summarise(turns, [*case, 'contestant'], 'ms').merge(ratio.reset_index(), on=[*case, 'contestant'], how='left')
+    out = out.merge(turns.groupby(case)['busy_percent'].median().reset_index(), on=case)
     return out.merge(facts, on=['model', 'threads', 'contestant'], how='left')
 
+# %% ../nbs/12_speed.ipynb #3044bf63
+def _label(model: dict[str, Any]) -> str: return next((k for k, v in DEIT.items() if v == model['name']), model['name'])
 
+
+@dataclass
+class _Race:
+    "Contestants in turns, of one case after another, and what has come of it."
+    names: list[str]
+    batches: tuple[int, ...]
+    rounds: int
+    seconds: float
+    save: Callable[[pd.DataFrame], Any]
+    bar: Any
+    out: dict[str, str]
+    children: dict[str, Child] = field(default_factory=dict)
+    turns: list[dict] = field(default_factory=list)
+    facts: list[dict] = field(default_factory=list)
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @contextmanager
+    def guard(self, name: str, where: dict[str, Any]) -> Iterator[None]:
+        "Drop the contestant if it cannot go on."
+        try: yield
+        except Dropped as e:
+            self.out[f"{name} ({where['model']}, {where['threads']} threads)"] = str(e)
+            self.children.pop(name).stop()
+
+# %% ../nbs/12_speed.ipynb #dc004d61
+@patch
+def load(self: _Race, name: str, case: Case, where: dict[str, Any], size: tuple[int, int, int]) -> np.ndarray | None:
+    "Logits of a contestant, loaded and ready to be asked; None if it was dropped."
+    spec = dict(case=case._asdict(), name=name)
+    self.children[name] = child = Child('contestants:_child_contestant', spec, case.threads)
+    with self.guard(name, where):
+        first, *others = self.batches
+        a = child.ask(do='load', batch=first, input_size=size)
+        running = child.ask(do='memory')['running_bytes']
+        for b in others: child.ask(do='load', batch=b, input_size=size)
+        mb = dict(model_mb=a['bytes']/1e6, peak_mb=a['peak_bytes']/1e6, running_mb=running/1e6)
+        self.facts.append(dict(where, contestant=name, **mb))
+        return np.array(a['logits'])
+    return None
+
+# %% ../nbs/12_speed.ipynb #77990c7e
+def _compare_logits(facts: list[dict], logits: dict[str, np.ndarray]) -> None:
+    "Write into `facts` how far the logits are from those of the family's reference, by its largest."
+    for f in facts:
+        reference = logits.get(REFERENCE[CONTESTANTS[f['contestant']].family])
+        if reference is None: continue
+        f['logit_difference'] = np.abs(logits[f['contestant']] - reference).max()/np.abs(reference).max()
+
+# %% ../nbs/12_speed.ipynb #50497f21
+@patch
+def round(self: _Race, number: int, where: dict[str, Any]) -> None:
+    "A turn of everybody, for each batch size."
+    words = f"{where['model']}, {where['threads']} threads, round {number + 1} of {self.rounds}"
+    for b in self.batches:
+        busy, order = busy_percent(), list(self.children)
+        first = number % max(len(order), 1)
+        for n in order[first:] + order[:first]:
+            self.bar.set_description(f'{words}, batch {b}')
+            time.sleep(PAUSE_S)
+            with self.guard(n, where):
+                ms = 1e3*self.children[n].ask(do='time', batch=b, seconds=self.seconds)['seconds']
+                self.turns.append(dict(where, batch=b, contestant=n, round=number, ms=ms, busy_percent=busy))
+            self.bar.update()
+    if self.turns:
+        self.table = latency_table(pd.DataFrame(self.turns), pd.DataFrame(self.facts))
+        self.save(self.table)
+
+# %% ../nbs/12_speed.ipynb #006f3ae4
+@patch
+def run(self: _Race, case: Case) -> None:
+    "All contestants of a case, all rounds."
+    where, size, logits = dict(model=_label(case.model), threads=case.threads), _input_size(_network(case)), {}
+    known = len(self.facts)
+    try:
+        for n in self.names:
+            self.bar.set_description(f"{where['model']}, {case.threads} threads: {n}")
+            if (z := self.load(n, case, where, size)) is not None: logits[n] = z
+            self.bar.update()
+        _compare_logits(self.facts[known:], logits)
+        for r in range(self.rounds): self.round(r, where)
+    finally:
+        for c in self.children.values(): c.stop()
+        self.children.clear()
+
+# %% ../nbs/12_speed.ipynb #2de3c305
+def _prepared(case: Case, names: list[str]) -> dict[str, str]:
+    "What of the model files that `names` need could not be made, with the reason."
+    maker = Child('contestants:_child_prepare', dict(case=case._asdict(), names=names), len(cores()))
+    try: return {f'{_label(case.model)}: {k}': v for k, v in maker.answer(3600).items()}
+    finally: maker.stop()
+
+# %% ../nbs/12_speed.ipynb #82b61f18
 def measure_latency(models: list[dict[str, Any]],          # ftervit.models.ModelConfig
                     folder: Path,                          # for model files
                     names: list[str] | None = None,        # contestants; default: all
@@ -341,204 +144,20 @@ def measure_latency(models: list[dict[str, Any]],          # ftervit.models.Mode
                     save: Callable[[pd.DataFrame], Any] = lambda t: None   # given the table after every round
                    ) -> tuple[pd.DataFrame, dict[str, str]]:
     "The table of `latency_table`, and who did not take part, with the reason."
-    names, turns, facts, out = names or list(CONTESTANTS), [], [], {}
-    for n in names:
-        if lacks := missing(n): out[n] = f"not installed: {', '.join(lacks)}"
-    names = [n for n in names if n not in out]
-    table = pd.DataFrame()
-    with tqdm(total=len(models)*len(threads)*(len(names) + rounds*len(batches)*len(names)), unit='turn', leave=False, disable=None) as bar:
+    lacks = {n: missing(n) for n in names or CONTESTANTS}
+    out = {n: f"not installed: {', '.join(what)}" for n, what in lacks.items() if what}
+    names = [n for n in lacks if n not in out]
+    turns = len(models)*len(threads)*len(names)*(1 + rounds*len(batches))
+    with tqdm(total=turns, unit='turn', leave=False, disable=None) as bar:
+        race = _Race(names, batches, rounds, seconds, save, bar, out)
         for model in models:
             case = Case(model, max(threads), str(folder/_label(model)))
-            maker = Child('prepare', dict(case=case._asdict(), names=names), len(cores()))
-            bar.set_description(f"{_label(model)}: model files")
-            try: out |= {f"{_label(model)}: {k}": v for k, v in maker.answer(3600).items()}
-            finally: maker.stop()
-            for t in threads: table = _race(model, case._replace(threads=t), names, batches, rounds, seconds, turns, facts, out, bar, save)
-    return table, out
+            bar.set_description(f'{_label(model)}: model files')
+            out |= _prepared(case, names)
+            for t in threads: race.run(case._replace(threads=t))
+    return race.table, out
 
-
-def _race(model: dict, case: Case, names: list[str], batches: tuple[int, ...], rounds: int, seconds: float, turns: list, facts: list,
-          out: dict[str, str], bar: tqdm, save: Callable) -> pd.DataFrame:
-    label, children, logits, table = _label(model), {}, {}, pd.DataFrame()
-    size = _input_size(_network(case))
-    @contextmanager
-    def guard(name: str):
-        try: yield
-        except Dropped as e:
-            out[f"{name} ({label}, {case.threads} threads)"] = str(e)
-            children.pop(name).stop()
-    try:
-        for n in names:
-            bar.set_description(f'{label}, {case.threads} threads: {n}')
-            children[n] = Child('contestant', dict(case=case._asdict(), name=n), case.threads)
-            with guard(n):
-                a = children[n].ask(do='load', batch=batches[0], input_size=size)
-                running = children[n].ask(do='memory')['running_bytes']
-                for b in batches[1:]: children[n].ask(do='load', batch=b, input_size=size)
-                logits[n] = np.array(a['logits'])
-                facts.append(dict(model=label, threads=case.threads, contestant=n, model_mb=a['bytes']/1e6, peak_mb=a['peak_bytes']/1e6, running_mb=running/1e6))
-            bar.update()
-        for f in facts:
-            reference = logits.get(REFERENCE[CONTESTANTS[f['contestant']].family])
-            if f['model'] == label and f['threads'] == case.threads and reference is not None:
-                f['logit_difference'] = np.abs(logits[f['contestant']] - reference).max()/np.abs(reference).max()
-        for r in range(rounds):
-            for b in batches:
-                busy, order = busy_percent(), list(children)
-                for n in order[r % max(len(order), 1):] + order[:r % max(len(order), 1)]:
-                    bar.set_description(f'{label}, {case.threads} threads, batch {b}, round {r + 1} of {rounds}')
-                    time.sleep(PAUSE_S)
-                    with guard(n):
-                        ms = 1e3*children[n].ask(do='time', batch=b, seconds=seconds)['seconds']
-                        turns.append(dict(model=label, batch=b, threads=case.threads, contestant=n, round=r, ms=ms, busy_percent=busy))
-                    bar.update()
-            if turns: save(table := latency_table(pd.DataFrame(turns), pd.DataFrame(facts)))
-    finally:
-        for c in children.values(): c.stop()
-    return table
-
-
-def _label(model: dict[str, Any]) -> str: return next((k for k, v in DEIT.items() if v == model['name']), model['name'])
-
-# %% ../nbs/12_speed.ipynb #434429c1
-SHAPES = {'qkv': (3, 1), 'proj': (1, 1), 'fc1': (4, 1), 'fc2': (1, 4)}   # outputs, inputs in units of embed_dim
-DIMS = {'DeiT-Tiny': (192, 3), 'DeiT-Small': (384, 6)}                   # embed_dim, heads
-TOKENS = 197
-
-
-def _pointer(a: np.ndarray) -> Any: return ffi.cast('void *', a.ctypes.data)
-
-
-def _gemm_engine(kernels: str, n: int, k: int, threads: int) -> Callable[[int], None]:
-    "A function that runs the engine's product that many times."
-    rng, name = np.random.default_rng(0), ffi.new('char[]', kernels.encode())
-    x, w = rng.integers(-127, 128, (TOKENS, k), np.int8), np.full((n, -(-k//4)), 0b01_10_00_01, np.uint8)
-    acc = np.empty((TOKENS, n), np.int32)
-    pool = ffi.gc(lib.platform_pool_start(threads), lib.platform_pool_stop) if threads > 1 else ffi.NULL
-    layer = ffi.new('layer_t *', dict(kernels=name, pool=pool, workers=threads, tokens=TOKENS, weight=dict(codes=_pointer(w), stride=w.shape[1], rows=n, cols=k)))
-    scratch = np.empty(lib.layer_scratch_bytes(layer), np.uint8)
-    return lambda times, _keep=(name, pool, x, w): lib.engine_repeat(layer, _pointer(acc), _pointer(x), _pointer(scratch), times)
-
-
-def _gemm_torch(kind: str, n: int, k: int) -> Callable[[int], None]:
-    if kind == 'PyTorch int8': a, b, f = torch.randint(-127, 128, (TOKENS, k), dtype=torch.int8), torch.randint(-1, 2, (n, k), dtype=torch.int8), int_matmul
-    else: a, b, f = (torch.randn(s, dtype=torch.bfloat16 if 'bf16' in kind else torch.float32) for s in ((TOKENS, k), (n, k))), None, torch.nn.functional.linear
-    a, b = (a, b) if b is not None else tuple(a)
-    def run(times: int) -> None:
-        with torch.inference_mode():
-            for _ in range(times): f(a, b)
-    return run
-
-
-def _time(run: Callable[[int], None], seconds: float) -> float:
-    "Seconds of one of as many runs as fit into `seconds`, after a first one."
-    run(1)
-    began = time.perf_counter()
-    run(1)
-    times = max(1, int(seconds/max(time.perf_counter() - began, 1e-7)))
-    began = time.perf_counter()
-    run(times)
-    return (time.perf_counter() - began)/times
-
-
-def _peak(kernels: str, threads: int, seconds: float) -> float:
-    "G MAC/s of the instruction that `kernels` multiply with, on `threads` cores at once; NaN if they have none."
-    with ThreadPoolExecutor(threads) as pool: rates = list(pool.map(lambda _: lib.engine_peak(kernels.encode(), seconds), range(threads)))
-    return sum(rates)/1e9 if all(rates) else float('nan')
-
-
-def _child_gemm(spec: dict[str, Any], answer: Callable[[dict], None]) -> None:
-    threads, seconds = spec['threads'], spec['seconds']
-    torch.set_num_threads(threads)
-    runs: dict[tuple[str, str, str], tuple[Callable, int]] = {}
-    for model in spec['models']:
-        d = DIMS[model][0]
-        for layer, (n, k) in SHAPES.items():
-            for kernels in spec['kernels']: runs[model, layer, kernels] = _gemm_engine(kernels, n*d, k*d, threads), TOKENS*n*d*k*d
-            for kind in ('PyTorch int8', 'PyTorch bf16', 'PyTorch FP32'): runs[model, layer, kind] = _gemm_torch(kind, n*d, k*d), TOKENS*n*d*k*d
-    for r in range(spec['rounds']):
-        busy, peaks = busy_percent(), {k: _peak(k, threads, seconds) for k in spec['kernels']}
-        best = np.nanmax([*peaks.values(), 0]) or float('nan')
-        rows = []
-        time.sleep(10*PAUSE_S)   # PyTorch's threads of the last round wait by spinning, so it comes after the others
-        for (model, layer, kernels), (run, macs) in sorted(runs.items(), key=lambda item: item[0][2].startswith('PyTorch')):
-            rate = macs/_time(run, seconds)/1e9
-            rows.append(dict(model=model, layer=layer, threads=threads, kernels=kernels, round=r, gmacs=rate, peak_gmacs=best, share_percent=100*rate/best,
-                             own_share_percent=100*rate/peaks.get(kernels, float('nan')), busy_percent=busy))
-        answer(dict(rows=[{k: None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()} for row in rows]))
-
-
-def gemm_table(turns: pd.DataFrame) -> pd.DataFrame:
-    "Per product: G MAC/s with quartiles, and the share of the measured peak, of the widest instruction and of the kernels' own."
-    keys = ['model', 'layer', 'threads', 'kernels']
-    rest = turns.groupby(keys, sort=False)[['peak_gmacs', 'share_percent', 'own_share_percent', 'busy_percent']].median().reset_index()
-    return summarise(turns, keys, 'gmacs').merge(rest, on=keys)
-
-
-def _measure_in_child(what: str, table: Callable[[pd.DataFrame], pd.DataFrame], models: list[str], threads: tuple[int, ...], rounds: int, seconds: float,
-                      kernels: list[str] | None, save: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
-    turns: list[dict] = []
-    spec = dict(models=models, rounds=rounds, seconds=seconds, kernels=kernels or kernel_names())
-    for t in threads:
-        child = Child(what, spec | dict(threads=t), t)
-        try:
-            for _ in tqdm(range(rounds), desc=f'{what}, {t} threads', unit='round', leave=False, disable=None):
-                turns += child.answer()['rows']
-                save(table(_numbers(turns)))
-        finally: child.stop()
-    return table(_numbers(turns))
-
-
-def _numbers(rows: list[dict]) -> pd.DataFrame: return pd.DataFrame(rows).replace({None: np.nan}).infer_objects()
-
-
-def measure_gemm(models: list[str] | None = None,        # of `DIMS`; default: all
-                 *, threads: tuple[int, ...] = (1, 2), rounds: int = 15, seconds: float = 0.03, kernels: list[str] | None = None,
-                 save: Callable[[pd.DataFrame], Any] = lambda t: None) -> pd.DataFrame:
-    "The table of `gemm_table`. Raises `Dropped` if the process that measures ends."
-    return _measure_in_child('gemm', gemm_table, models or list(DIMS), threads, rounds, seconds, kernels, save)
-
-# %% ../nbs/12_speed.ipynb #00973b96
-def _op_names() -> list[str]:
-    names = []
-    while (n := lib.ops_text(len(names))) != ffi.NULL: names.append(ffi.string(n).decode())
-    return names
-
-
-def _child_ops(spec: dict[str, Any], answer: Callable[[dict], None]) -> None:
-    for r in range(spec['rounds']):
-        rows = []
-        for model in spec['models']:
-            dim, heads = DIMS[model]
-            for i, op in enumerate(_op_names()):
-                for k in spec['kernels']: rows.append(dict(model=model, op=op, kernels=k, round=r, us=1e6*lib.ops_seconds(k.encode(), i, TOKENS, dim, heads, spec['seconds'])))
-        answer(dict(rows=rows))
-
-
-def measure_ops(models: list[str] | None = None, *, rounds: int = 15, seconds: float = 0.02, kernels: list[str] | None = None,
-                save: Callable[[pd.DataFrame], Any] = lambda t: None) -> pd.DataFrame:
-    "Microseconds per block of every operation that is not a product, one thread, with quartiles."
-    return _measure_in_child('ops', lambda t: summarise(t, ['model', 'op', 'kernels'], 'us'), models or list(DIMS), (1,), rounds, seconds, kernels, save)
-
-
-def _child_stages(spec: dict[str, Any], answer: Callable[[dict], None]) -> None:
-    runs = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for model in spec['models']:
-            file = save_gguf(_exact(Case(dict(name=DEIT[model]), 1, folder)), Path(folder)/f'{model}.gguf')
-            for a in ('f32', 'int8'): runs[model, a] = Engine(file, attention=a, threads=spec['threads'])
-        x = np.random.default_rng(0).standard_normal((3, 224, 224), np.float32)
-        for r in range(spec['rounds']):
-            answer(dict(rows=[dict(model=model, attention=a, threads=spec['threads'], stage=stage, round=r, ms=ms)
-                              for (model, a), e in runs.items() for stage, ms in e.profile(x, 3).items()]))
-
-
-def measure_stages(models: list[str] | None = None, *, threads: tuple[int, ...] = (1, 2), rounds: int = 15,
-                   save: Callable[[pd.DataFrame], Any] = lambda t: None) -> pd.DataFrame:
-    "Milliseconds of one picture per stage of the engine, summed over the blocks, with quartiles."
-    return _measure_in_child('stages', lambda t: summarise(t, ['model', 'attention', 'threads', 'stage'], 'ms'), models or list(DIMS), threads, rounds, 0, None, save)
-
-# %% ../nbs/12_speed.ipynb #bd3dc54a
+# %% ../nbs/12_speed.ipynb #a22f2207
 PARTS = ('gemm', 'ops', 'stages', 'latency', 'training')
 
 
@@ -546,130 +165,187 @@ def measured(p: Profile) -> dict[str, pd.DataFrame]:
     "The tables that `ftervit-bench` has written for `p`, by part."
     return {k: load_table(f) for k in PARTS if (f := p.results_dir/f'speed_{k}.csv').is_file()}
 
+# %% ../nbs/12_speed.ipynb #17df46d6
+def _spread(r: Any, value: str, digits: int) -> str:
+    "Median, and the middle half in brackets."
+    return f'{r[value]:.{digits}f} ({r[f"{value}_low"]:.{digits}f} to {r[f"{value}_high"]:.{digits}f})'
 
+
+def _wide(title: str, t: pd.DataFrame, index: list[str], columns: list[str], cell: Callable[[Any], str]) -> str:
+    "The table `t` as text, its rows and columns in the order of their coming."
+    def order(names: list[str]) -> pd.Index:
+        d = t[names].drop_duplicates()
+        return pd.MultiIndex.from_frame(d) if len(names) > 1 else pd.Index(d.iloc[:, 0])
+    wide = t.assign(cell=t.apply(cell, axis=1)).pivot(index=index, columns=columns, values='cell')
+    return f'{title}\n{wide.reindex(index=order(index), columns=order(columns)).fillna("not measured").to_string()}\n'
+
+# %% ../nbs/12_speed.ipynb #4ed2cda8
+def _gemm_cell(r: Any) -> str:
+    share = 'of peak not measured' if pd.isna(r.share_percent) else f'{r.share_percent:.0f} % of peak'
+    return f'{r.gmacs:.0f}, {share}'
+
+
+def _latency_cell(r: Any) -> str:
+    return _spread(r, 'ms', 2) + ('' if pd.isna(r.times_engine) else f'  x {r.times_engine:.2f}')
+
+
+def _facts(t: pd.DataFrame) -> str:
+    "What does not change by round, as text."
+    t = t[(t.threads == t.threads.min()) & (t.batch == t.batch.min())].set_index('contestant')
+    return t[[c for c in ('model_mb', 'peak_mb', 'running_mb', 'logit_difference') if c in t]].round(3).to_string()
+
+# %% ../nbs/12_speed.ipynb #bd3dc54a
 def show(tables: dict[str, pd.DataFrame]) -> str:
     "The tables as text: medians, the middle half in brackets, and ratios."
     out = []
-    spread = lambda r, v, digits: f'{r[v]:.{digits}f} ({r[f"{v}_low"]:.{digits}f} to {r[f"{v}_high"]:.{digits}f})'
-    def add(title: str, t: pd.DataFrame, index: list[str], columns: list[str], cell: Callable) -> None:
-        order = lambda names: pd.MultiIndex.from_frame(d) if len((d := t[names].drop_duplicates()).columns) > 1 else pd.Index(d.iloc[:, 0])
-        wide = t.assign(cell=t.apply(cell, axis=1)).pivot(index=index, columns=columns, values='cell').reindex(index=order(index), columns=order(columns))
-        out.append(f'{title}\n{wide.fillna("not measured").to_string()}\n')
-    percent = lambda v: 'of peak not measured' if pd.isna(v) else f'{v:.0f} % of peak'
-    for part, t in tables.items():
-        if part == 'gemm':
-            for m, g in t.groupby('model', sort=False): add(f'{m}, G MAC/s', g, ['kernels', 'threads'], ['layer'], lambda r: f'{r.gmacs:.0f}, {percent(r.share_percent)}')
-        elif part == 'ops':
-            for m, g in t.groupby('model', sort=False): add(f'{m}, microseconds per block, 1 thread', g, ['op'], ['kernels'], lambda r: spread(r, 'us', 1))
-        elif part == 'stages':
-            for m, g in t.groupby('model', sort=False): add(f'{m}, engine, ms per stage', g, ['stage'], ['attention', 'threads'], lambda r: spread(r, 'ms', 2))
-        elif part == 'latency':
-            for (m, b), g in t.groupby(['model', 'batch'], sort=False):
-                add(f'{m}, batch {b}: ms; x: its time divided by the engine\'s', g, ['contestant'], ['threads'], lambda r: f'{spread(r, "ms", 2)}' + ('' if pd.isna(r.times_engine) else f'  x {r.times_engine:.2f}'))
-            columns = [c for c in ('model_mb', 'peak_mb', 'running_mb', 'logit_difference') if c in t]
-            for m, g in t.groupby('model', sort=False):
-                g = g[(g.threads == g.threads.min()) & (g.batch == g.batch.min())].set_index('contestant')[columns]
-                out.append(f'{m}: MB (10^6 bytes) of the stored model, of memory in all and while running; largest difference of a logit\n{g.round(3).to_string()}\n')
-        else: out.append(f'training step\n{t.round(3).to_string(index=False)}\n')
+    def add(part: str, title: str, *how: Any) -> None:
+        for m, g in (t.groupby('model', sort=False) if (t := tables.get(part)) is not None else ()):
+            out.append(_wide(f'{m}, {title}', g, *how))
+    add('gemm', 'G MAC/s', ['kernels', 'threads'], ['layer'], _gemm_cell)
+    add('ops', 'microseconds per block, 1 thread', ['op'], ['kernels'], lambda r: _spread(r, 'us', 1))
+    add('stages', 'engine, ms per stage', ['stage'], ['attention', 'threads'], lambda r: _spread(r, 'ms', 2))
+    if (t := tables.get('latency')) is not None:
+        for (m, b), g in t.groupby(['model', 'batch'], sort=False):
+            title = f"{m}, batch {b}: ms; x: its time divided by the engine's"
+            out.append(_wide(title, g, ['contestant'], ['threads'], _latency_cell))
+        for m, g in t.groupby('model', sort=False):
+            out.append(f'{m}: MB (10^6 bytes) of the stored model, of memory in all and while running; '
+                       f'largest difference of a logit\n{_facts(g)}\n')
+    if (t := tables.get('training')) is not None: out.append(f'training step\n{t.round(3).to_string(index=False)}\n')
     return '\n'.join(out)
 
+# %% ../nbs/12_speed.ipynb #fdc94053
+def _bars(ax: Any, t: pd.DataFrame, names: list[str]) -> None:
+    "Milliseconds of one model, a bar per contestant and number of threads."
+    import matplotlib.pyplot as plt
+    threads = sorted(t.threads.unique())
+    colors = [COLORS['ternary'] if c.startswith('engine') else COLORS['other'] if 'packed' in c or 'exact' in c
+              else COLORS['published'] for c in names]
+    for i, n in enumerate(threads):
+        r = t[t.threads == n].set_index('contestant').reindex(names)
+        y = np.arange(len(names)) - 0.4 + (len(threads) - 0.5 - i)*0.8/len(threads)
+        error = np.nan_to_num([r.ms - r.ms_low, r.ms_high - r.ms])
+        ax.barh(y, r.ms, 0.72/len(threads), color=colors, alpha=1 - 0.45*i, xerr=error, error_kw=dict(lw=0.8))
+        for at, ms, right, x in zip(y, r.ms, r.ms_high, r.times_engine):
+            words = f'  {ms:.1f}' + ('' if pd.isna(x) else f'  x{x:.1f}')
+            if pd.notna(ms): ax.text(right, at, words, va='center', fontsize=7)
+    ax.legend([plt.Rectangle((0, 0), 1, 1, color=COLORS['published'], alpha=1 - 0.45*i) for i in range(len(threads))],
+              [f'{n} thread{"s" if n > 1 else ""}' for n in threads], loc='lower right')
+    ax.set(yticks=range(len(names)), yticklabels=names, xlim=(None, 1.25*t.ms_high.max()),
+           title=f'{t.model.iloc[0]}, batch {t.batch.iloc[0]}', xlabel="ms (x: divided by the engine's)")
 
-def bench(p: Profile, parts: tuple[str, ...] = PARTS, models: list[str] | None = None, names: list[str] | None = None, *,
-          threads: tuple[int, ...] = (1, 2), batches: tuple[int, ...] = (1, 8), rounds: int = 15) -> dict[str, pd.DataFrame]:
-    "Measure `parts` on the idle machine, write `speed_<part>.csv` and `speed.json` into the profile's results, figures too; the tables."
-    about, idle, models = machine(), busy_percent(1.0), models or list(DEIT)
-    if idle > BUSY_PERCENT: print(f'warning: others use {idle:.0f} % of the processor (load average {os.getloadavg()[0]:.1f}): expect noise, trust only ratios', file=sys.stderr)
-    record = load_json(f) if (f := p.results_dir/'speed.json').is_file() else {}
-    def keep(part: str) -> Callable[[pd.DataFrame], Path]: return lambda t: save_table(t.assign(cpu=about['cpu']), p.results_dir/f'speed_{part}.csv')
-    kwargs = dict(threads=threads, rounds=rounds)
-    for part in parts:
-        out: dict[str, str] = {}
-        load = os.getloadavg()[0]
-        if part == 'gemm': t = measure_gemm(models, **kwargs, save=keep(part))
-        elif part == 'ops': t = measure_ops(models, rounds=rounds, save=keep(part))
-        elif part == 'stages': t = measure_stages(models, **kwargs, save=keep(part))
-        elif part == 'latency': t, out = measure_latency([dict(name=DEIT[m]) for m in models], p.run_dir/'speed', names, **kwargs, batches=batches, save=keep(part))
-        else:
-            with patch.dict(os.environ, OMP_NUM_THREADS=str(max(threads))): t = benchmark_step(rounds=-(-rounds//3)).assign(threads=max(threads))
-        keep(part)(t)
-        record[part] = dict(machine=about, rounds=rounds, load_average=load, busy_percent_before=idle, left_out=out)
-        save_json(record, f)
-        for name, why in out.items(): print(f'left out: {name}: {why}', file=sys.stderr)
-        print(show({part: t}))
-    tables = measured(p)
-    plot(p, tables)
-    return tables
+# %% ../nbs/12_speed.ipynb #d7ae23d7
+def _plot_latency(t: pd.DataFrame) -> Any:
+    "Figure: milliseconds of the smallest batch, a panel per model."
+    import matplotlib.pyplot as plt
+    t = t[t.batch == t.batch.min()]
+    models, names = list(t.model.unique()), list(dict.fromkeys(t.contestant))[::-1]
+    size = (5.2*len(models), 0.32*len(names) + 1.4)
+    fig, axes = plt.subplots(1, len(models), figsize=size, sharey=True, squeeze=False)
+    for ax, m in zip(axes[0], models): _bars(ax, t[t.model == m], names)
+    fig.suptitle(t.cpu.iloc[0] if 'cpu' in t else '', fontsize=9)
+    return fig
+
+# %% ../nbs/12_speed.ipynb #a253d029
+def _plot_gemm(t: pd.DataFrame) -> Any:
+    "Figure: products beside the measured peak, a panel per number of threads."
+    import matplotlib.pyplot as plt
+    layers = list(t[['model', 'layer']].drop_duplicates().itertuples(index=False, name=None))
+    threads = sorted(t.threads.unique())
+    names = [n for n in dict.fromkeys(t.kernels) if n != 'ref']
+    fig, axes = plt.subplots(1, len(threads), figsize=(5.2*len(threads), 3.2), squeeze=False)
+    for ax, n in zip(axes[0], threads):
+        g, x, width = t[t.threads == n].set_index(['model', 'layer', 'kernels']), np.arange(len(layers)), 0.8/len(names)
+        for i, k in enumerate(names):
+            ax.bar(x + (i - (len(names) - 1)/2)*width, [g.gmacs.get((*ml, k), np.nan) for ml in layers], width, label=k)
+        peak = g.peak_gmacs.median()
+        if pd.notna(peak): ax.axhline(peak, color='k', lw=1, ls='--', label='peak, measured')
+        ax.set_xticks(x, [f"{layer}\n{model.removeprefix('DeiT-')}" for model, layer in layers], fontsize=7)
+        ax.set(title=f'{n} thread{"s" if n > 1 else ""}', ylabel='G MAC/s')
+    axes[0, -1].legend(loc='upper left', bbox_to_anchor=(1, 1))
+    return fig
 
 # %% ../nbs/12_speed.ipynb #389ad38a
 def plot(p: Profile, tables: dict[str, pd.DataFrame]) -> list[Path]:
     "Draw `speed_latency.png` and `speed_gemm.png` from the tables that are there; their paths."
-    import matplotlib.pyplot as plt
     use_style()
-    out = []
-    if (t := tables.get('latency')) is not None:
-        t = t[t.batch == t.batch.min()]
-        models, names = list(t.model.unique()), list(dict.fromkeys(t.contestant))[::-1]
-        fig, axes = plt.subplots(1, len(models), figsize=(5.2*len(models), 0.32*len(names) + 1.4), sharey=True, squeeze=False)
-        for ax, m in zip(axes[0], models):
-            g, threads = t[t.model == m], sorted(t.threads.unique())
-            for i, n in enumerate(threads):
-                r = g[g.threads == n].set_index('contestant').reindex(names)
-                y = np.arange(len(names)) - 0.4 + (len(threads) - 0.5 - i)*0.8/len(threads)
-                color = [COLORS['ternary'] if c.startswith('engine') else COLORS['other'] if 'packed' in c or 'exact' in c else COLORS['published'] for c in names]
-                ax.barh(y, r.ms, 0.72/len(threads), color=color, alpha=1 - 0.45*i, xerr=np.nan_to_num([r.ms - r.ms_low, r.ms_high - r.ms]), error_kw=dict(lw=0.8))
-                for yy, ms, at, x in zip(y, r.ms, r.ms_high, r.times_engine):
-                    if pd.notna(ms): ax.text(at, yy, f'  {ms:.1f}' + ('' if pd.isna(x) else f'  x{x:.1f}'), va='center', fontsize=7)
-            ax.set(title=f'{m}, batch {int(g.batch.min())}', xlabel="ms (x: divided by the engine's)")
-            ax.legend([plt.Rectangle((0, 0), 1, 1, color=COLORS['published'], alpha=1 - 0.45*i) for i in range(len(threads))],
-                      [f'{n} thread{"s" if n > 1 else ""}' for n in threads], loc='lower right')
-            ax.set_yticks(range(len(names)), names)
-            ax.set_xlim(right=1.25*g.ms_high.max())
-        fig.suptitle(t.cpu.iloc[0] if 'cpu' in t else '', fontsize=9)
-        out.append(save_figure(fig, p, 'speed_latency'))
-    if (t := tables.get('gemm')) is not None:
-        models, layers, threads = list(t.model.unique()), list(dict.fromkeys(t.layer)), sorted(t.threads.unique())
-        names = [n for n in dict.fromkeys(t.kernels) if n != 'ref']
-        fig, axes = plt.subplots(1, len(threads), figsize=(5.2*len(threads), 3.2), squeeze=False)
-        for ax, n in zip(axes[0], threads):
-            g = t[t.threads == n].set_index(['model', 'layer', 'kernels'])
-            x = np.arange(len(models)*len(layers))
-            for i, k in enumerate(names):
-                ax.bar(x + (i - (len(names) - 1)/2)*0.8/len(names), [g.gmacs.get((m, l, k), np.nan) for m in models for l in layers], 0.8/len(names), label=k)
-            if g.peak_gmacs.notna().any(): ax.axhline(g.peak_gmacs.median(), color='k', lw=1, ls='--', label='peak, measured')
-            ax.set_xticks(x, [f"{l}\n{m.removeprefix('DeiT-')}" for m in models for l in layers], fontsize=7)
-            ax.set(title=f'{n} thread{"s" if n > 1 else ""}', ylabel='G MAC/s')
-        axes[0, -1].legend(loc='upper left', bbox_to_anchor=(1, 1))
-        out.append(save_figure(fig, p, 'speed_gemm'))
-    return out
+    draw = dict(latency=_plot_latency, gemm=_plot_gemm)
+    return [save_figure(f(tables[k]), p, f'speed_{k}') for k, f in draw.items() if k in tables]
 
+# %% ../nbs/12_speed.ipynb #a6423c67
+def _measure(part: str, p: Profile, models: list[str], names: list[str] | None, threads: tuple[int, ...],
+             batches: tuple[int, ...], rounds: int, keep: Callable[[pd.DataFrame], Any]
+            ) -> tuple[pd.DataFrame, dict[str, str]]:
+    "The table of a part, and who did not take part."
+    if part == 'gemm': return measure_gemm(models, threads=threads, rounds=rounds, save=keep), {}
+    if part == 'ops': return measure_ops(models, rounds=rounds, save=keep), {}
+    if part == 'stages': return measure_stages(models, threads=threads, rounds=rounds, save=keep), {}
+    if part == 'latency':
+        return measure_latency([dict(name=DEIT[m]) for m in models], p.run_dir/'speed', names, threads=threads,
+                               batches=batches, rounds=rounds, save=keep)
+    with mock.patch.dict(os.environ, OMP_NUM_THREADS=str(max(threads))):
+        return benchmark_step(rounds=-(-rounds//3)).assign(threads=max(threads)), {}
 
-def main(argv: list[str] | None = None) -> int:
-    "`ftervit-bench`; returns the exit code."
-    a = argparse.ArgumentParser('ftervit-bench', description='Speed of the engine beside PyTorch, ONNX Runtime and OpenVINO (pip install ftervit[bench]). Let nothing else run meanwhile.')
+# %% ../nbs/12_speed.ipynb #57b5fd2c
+def bench(p: Profile, parts: tuple[str, ...] = PARTS, models: list[str] | None = None, names: list[str] | None = None,
+          *, threads: tuple[int, ...] = (1, 2), batches: tuple[int, ...] = (1, 8), rounds: int = 15
+         ) -> dict[str, pd.DataFrame]:
+    "The tables of `parts`, measured, written into the results (`speed_<part>.csv`, `speed.json`) and drawn."
+    about, idle, record_file = machine(), busy_percent(1.0), p.results_dir/'speed.json'
+    if idle > BUSY_PERCENT:
+        print(f'warning: others use {idle:.0f} % of the processor (load average {os.getloadavg()[0]:.1f}): '
+              'expect noise, trust only ratios', file=sys.stderr)
+    record = load_json(record_file) if record_file.is_file() else {}
+    for part in parts:
+        keep = lambda t: save_table(t.assign(cpu=about['cpu']), p.results_dir/f'speed_{part}.csv')
+        load = os.getloadavg()[0]
+        t, out = _measure(part, p, models or list(DEIT), names, threads, batches, rounds, keep)
+        keep(t)
+        record[part] = dict(machine=about, rounds=rounds, load_average=load, busy_percent_before=idle, left_out=out)
+        save_json(record, record_file)
+        for name, why in out.items(): print(f'left out: {name}: {why}', file=sys.stderr)
+        print(show({part: t}))
+    plot(p, tables := measured(p))
+    return tables
+
+# %% ../nbs/12_speed.ipynb #99877429
+def _parser() -> argparse.ArgumentParser:
+    about = ('Speed of the engine beside PyTorch, ONNX Runtime and OpenVINO (pip install ftervit[bench]). '
+             'Let nothing else run meanwhile.')
+    few = [n for n in (1, 2) if n <= len(cores())]
+    a = argparse.ArgumentParser('ftervit-bench', description=about)
     a.add_argument('--only', nargs='+', choices=PARTS, default=PARTS, help='parts (default: all)')
     a.add_argument('--models', nargs='+', choices=list(DEIT), help='default: all')
-    a.add_argument('--contestants', nargs='+', metavar='WORD', help='those of the latency part whose names contain one of these words; the engine always takes part')
-    a.add_argument('--threads', nargs='+', type=int, default=[n for n in (1, 2) if n <= len(cores())], help='default: %(default)s')
+    a.add_argument('--contestants', nargs='+', metavar='WORD',
+                   help='those of the latency part whose names contain one of these words; the engine always takes part')
+    a.add_argument('--threads', nargs='+', type=int, default=few, help='default: %(default)s')
     a.add_argument('--batches', nargs='+', type=int, default=[1, 8], help='default: %(default)s')
     a.add_argument('--rounds', type=int, default=15, help='default: %(default)s; 3 for a first look')
     a.add_argument('--profile', default=DEFAULT_PROFILE, help='whose results the tables join (default: %(default)s)')
     a.add_argument('--show', action='store_true', help='print and draw what has been measured')
     a.add_argument('--list', action='store_true', help='contestants, and what they lack here')
-    a.add_argument('--child', nargs=2, help=argparse.SUPPRESS)
-    args = a.parse_args(argv)
-    try:
-        if args.child:
-            _child(args.child[0], json.loads(args.child[1]))
-            return 0
-        if args.list:
-            for n in CONTESTANTS: print(f"{n:28}{'installed' if not missing(n) else 'not installed: ' + ', '.join(missing(n))}")
-            return 0
-        p = load_profile(args.profile)
-        if args.show:
-            print(show(t := measured(p)) or f'nothing measured yet in {p.results_dir}')
-            plot(p, t)
-        else: bench(p, tuple(args.only), args.models, choose(['engine', *args.contestants]) if args.contestants else None,
-                    threads=tuple(args.threads), batches=tuple(args.batches), rounds=args.rounds)
+    return a
+
+# %% ../nbs/12_speed.ipynb #5c5e350f
+def _command(args: argparse.Namespace) -> None:
+    "What the options say."
+    if args.list:
+        for n in CONTESTANTS: print(f"{n:28}{'not installed: ' + ', '.join(missing(n)) if missing(n) else 'installed'}")
+        return
+    p = load_profile(args.profile)
+    if args.show:
+        print(show(t := measured(p)) or f'nothing measured yet in {p.results_dir}')
+        plot(p, t)
+        return
+    names = choose(['engine', *args.contestants]) if args.contestants else None
+    bench(p, tuple(args.only), args.models, names, threads=tuple(args.threads), batches=tuple(args.batches),
+          rounds=args.rounds)
+
+# %% ../nbs/12_speed.ipynb #72a59592
+def main(argv: list[str] | None = None) -> int:
+    "`ftervit-bench`; returns the exit code."
+    args = _parser().parse_args(argv)
+    try: _command(args)
     except KeyboardInterrupt:
         print('interrupted: the tables hold what was measured so far', file=sys.stderr)
         return 130

@@ -14,7 +14,8 @@ from fastcore.basics import patch
 
 from .experiments import (REFERENCE, Cell, GridConfig, cell_profile, cell_settings, experiment_cells,
                                  impossible_cells, read_cell, unpack_hits)
-from .models import TernaryConfig, paper_table
+from .accounting import paper_table
+from .models import TernaryConfig
 from .profiles import Profile, load_json, save_json, save_table
 from .training import TrainConfig
 

@@ -205,7 +205,7 @@ def pixels(self: Loaders, x: torch.Tensor) -> np.ndarray:
     m, s = (torch.tensor(v)[:, None, None] for v in (self.mean, self.std))
     return (x.detach().cpu()*s + m).clamp(0, 1).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
 
-
+# %% ../nbs/04e_data.ipynb #bfb8da11
 @patch
 def pixels8(self: Loaders, x: torch.Tensor) -> np.ndarray:
     "Normalised images (B, C, H, W) as the 8-bit pixels (B, H, W, C) that they were."
@@ -221,7 +221,7 @@ def _first_alone(rank: int, world: int):
     yield
     if group and not rank: torch.distributed.barrier()
 
-
+# %% ../nbs/04e_data.ipynb #93976bf8
 def _account(cfg: DataConfig, train: Any, val: Any) -> tuple[str, list[str]]:
     "The source and its split in words, and what was left out of it."
     parts = [getattr(ds, 'part', '') or s for ds, s in ((train, cfg.train_split), (val, cfg.val_split))]

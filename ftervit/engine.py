@@ -5,70 +5,48 @@
 # %% ../nbs/11_engine.ipynb #10f903ce
 from __future__ import annotations
 
-import importlib, os, subprocess, sys, threading, time, warnings, weakref
+import importlib, os, threading, time, warnings, weakref
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from fastcore.basics import patch
 from PIL import Image
 
 from .profiles import project_root
 
 # %% auto #0
-__all__ = ['BUILD_COMMAND', 'ffi', 'lib', 'Attention', 'build', 'kernel_names', 'engine_on_stage', 'Engine']
+__all__ = ['BUILD_COMMAND', 'ffi', 'lib', 'Attention', 'newer_sources', 'kernel_names', 'engine_on_stage', 'Engine']
+
+# %% ../nbs/11_engine.ipynb #11364181
+BUILD_COMMAND = 'python setup.py build_ext --inplace --force'
+
+
+def newer_sources(built: Path, root: Path) -> list[str]:
+    "C files of the checkout at `root` that have changed since the engine `built` there was compiled."
+    if built.parent != root/'ftervit': return []   # an installed package brings its own
+    patterns = ('include/*.h', 'src/*.[ch]', 'host/*.[ch]', 'build_ffi.py')
+    files = sorted(f for pattern in patterns for f in (root/'firmware').glob(pattern))
+    return [f.name for f in files if f.stat().st_mtime > built.stat().st_mtime]
 
 # %% ../nbs/11_engine.ipynb #f793697a
-BUILD_COMMAND = 'python setup.py build_ext --inplace'
-
-
-def _stale(root: Path) -> bool:
-    "Whether the checkout's engine is missing or older than its C files."
-    built = [f.stat().st_mtime for f in (root/'ftervit').glob('_engine*.*') if f.suffix in ('.so', '.pyd')]
-    sources = [f for pattern in ('*/*.c', '*/*.h', 'build_ffi.py') for f in (root/'firmware').glob(pattern) if f.parent.name not in ('tests', 'emulator')]
-    return not built or max(built) < max(f.stat().st_mtime for f in sources)
-
-
-@contextmanager
-def _only_one(path: Path):
-    "One process at a time (where the system has such locks): several notebooks may find the engine stale at once."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'w') as f:
-        try:
-            import fcntl
-            fcntl.flock(f, fcntl.LOCK_EX)
-        except ImportError: pass
-        yield
-
-
-def build(root: Path | None = None) -> None:
-    "Compile the engine of the checkout at `root` (default: this project's) if it is stale. Raises `ImportError` with the compiler's words."
-    root = root or project_root()
-    with _only_one(root/'build'/'engine.lock'):
-        if not _stale(root): return
-        done = subprocess.run([sys.executable, 'setup.py', '--quiet', 'build_ext', '--inplace', '--force'], cwd=root, capture_output=True, text=True)
-    if done.returncode or _stale(root):
-        raise ImportError(f"the C engine did not compile; with a C compiler installed, `{BUILD_COMMAND}` in {root} builds it:\n{done.stdout[-500:]}{done.stderr[-1500:]}")
-
-
 def _load() -> tuple[Any, Any]:
     "cffi's (ffi, lib) of the compiled engine."
-    root = project_root()
-    if (root/'firmware'/'build_ffi.py').is_file() and (root/'setup.py').is_file():
-        if _stale(root): build(root)
-    importlib.invalidate_caches()
     try: module = importlib.import_module('ftervit._engine')
     except ImportError as e:
-        raise ImportError(f"ftervit was installed without its C engine ({e}): install a C compiler, then reinstall, or run `{BUILD_COMMAND}` in a checkout") from e
+        raise ImportError(f"ftervit was installed without its C engine ({e}): install a C compiler, then reinstall, "
+                          f"or run `{BUILD_COMMAND}` in a checkout") from e
+    if changed := newer_sources(Path(module.__file__).resolve(), root := project_root()):
+        raise RuntimeError(f"the C engine is older than {', '.join(changed[:3])}: run `{BUILD_COMMAND}` in {root}")
     return module.ffi, module.lib
 
 
 ffi, lib = _load()
 
-
+# %% ../nbs/11_engine.ipynb #c2cae6f0
 def kernel_names() -> list[str]:
     "Kernel sets of the engine that this processor runs, the fastest first."
     names, i = [], 0
@@ -77,7 +55,7 @@ def kernel_names() -> list[str]:
         i += 1
     return names
 
-# %% ../nbs/11_engine.ipynb #d81c1d68
+# %% ../nbs/11_engine.ipynb #183ada55
 Attention = Literal['f32', 'int8']
 
 
@@ -85,12 +63,30 @@ def _check(status: int, what: str) -> None:
     "Raise `ValueError` for any status but success."
     if status: raise ValueError(f"{what}: {ffi.string(lib.ftv_status_text(status)).decode()}")
 
+# %% ../nbs/11_engine.ipynb #e69dc062
+def _open(path: Path) -> tuple[np.ndarray, Any]:
+    "The bytes of a model file, mapped, and what the engine reads there."
+    if not path.is_file(): raise FileNotFoundError(f"no model file {path}: `ftervit.export.save_gguf` writes one")
+    data = np.memmap(path, np.uint8, 'r') if path.stat().st_size else np.zeros(1, np.uint8)
+    model = ffi.new('ftv_model *')
+    with warnings.catch_warnings(): status = lib.ftv_open(model, ffi.from_buffer(data), data.size)
+    if status: _check(status, f"{path}: {ffi.string(model.error).decode(errors='replace')}")
+    return data, model
 
+# %% ../nbs/11_engine.ipynb #a9d9c2ee
+def _class_names(model: Any) -> list[str]:
+    "The names in the file, or the numbers of the classes."
+    n = ffi.new('size_t *')
+    names = [lib.ftv_class_name(model, i, n) for i in range(model.classes)]
+    return [ffi.string(c, n[0]).decode() if (c := lib.ftv_class_name(model, i, n)) != ffi.NULL else str(i)
+            for i in range(model.classes)]
+
+# %% ../nbs/11_engine.ipynb #84b54aa6
 @ffi.def_extern()
 def engine_on_stage(context, stage, block, data, rows, cols, row_stride):
     ffi.from_handle(context)(stage, block, data, rows, cols, row_stride)
 
-
+# %% ../nbs/11_engine.ipynb #baf11545
 class _Session:
     "Working memory for one caller at a time; `workers` > 1: with a thread pool of its own."
     def __init__(self, engine: Engine, workers: int = 1, on_stage: Any = None):
@@ -103,7 +99,8 @@ class _Session:
             options.on_stage = lib.engine_on_stage
         self.options, self.c = options, ffi.new('ftv_session *')
         self.arena = np.empty(lib.ftv_arena_bytes(engine._model, options), np.uint8)
-        _check(lib.ftv_start(self.c, engine._model, options, ffi.from_buffer(self.arena), self.arena.size), 'session')
+        arena = ffi.from_buffer(self.arena)
+        _check(lib.ftv_start(self.c, engine._model, options, arena, self.arena.size), 'session')
 
     def run(self, image: np.ndarray, logits: np.ndarray) -> None:
         "One picture, FP32 (C, S, S) or uint8 (S, S, C), contiguous."
@@ -112,144 +109,184 @@ class _Session:
         else: status = lib.ftv_run_f32(self.c, ffi.from_buffer('float[]', image), out)
         _check(status, 'run')
 
-
-_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    "The thread that held an engine's lock is not there in a forked child: a new lock. (The pool in C starts its threads anew.)"
-    for e in _engines: e._lock = threading.Lock()
-
-
-if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=_after_fork)
-
-
+# %% ../nbs/11_engine.ipynb #d81c1d68
 class Engine:
     """A model file, ready to classify. Works on in a forked process; pickled, it is opened again from its path.
 
-    Raises `FileNotFoundError`, or `ValueError` with the engine's words for a file it refuses, unknown kernels or too many threads.
+    Raises `FileNotFoundError`, or `ValueError` with the engine's words for a file it refuses, unknown kernels or
+    too many threads.
     """
     def __init__(self, path: str | Path,                # model file of `save_gguf`
                  *, attention: Attention = 'f32',       # f32: the definition; int8: Q, K, V and probabilities quantised
                  threads: int = 1,                      # for a batch, or within one picture
                  kernels: str | None = None             # a name in `kernel_names()`; None: the fastest that runs here
                 ):
-        self.path = path = Path(path).resolve()
-        if not path.is_file(): raise FileNotFoundError(f"no model file {path}: `ftervit.export.save_gguf` writes one")
-        if attention not in (known := ('f32', 'int8')): raise ValueError(f"attention {attention!r}: choose one of {', '.join(known)}")
-        self._file = np.memmap(path, np.uint8, 'r') if path.stat().st_size else np.zeros(1, np.uint8)
-        self._model, self.attention, self.threads, self.kernels = ffi.new('ftv_model *'), attention, threads, kernels
-        with warnings.catch_warnings(): status = lib.ftv_open(self._model, ffi.from_buffer(self._file), self._file.size)
-        if status: _check(status, f"{path}: {ffi.string(self._model.error).decode(errors='replace')}")
-        if not self.arena_bytes: raise ValueError(f"kernels {kernels!r} or threads {threads}: there are kernels {', '.join(kernel_names())}, and 1 to 64 threads")
-        m = self._model
-        self.input_size, self.num_classes, self.flash_bytes = (m.channels, m.image_size, m.image_size), m.classes, m.bytes
-        n = ffi.new('size_t *')
-        names = [lib.ftv_class_name(m, i, n) for i in range(m.classes)]
-        self.class_names = [ffi.string(c, n[0]).decode() if (c := lib.ftv_class_name(m, i, n)) != ffi.NULL else str(i) for i in range(m.classes)]
-        self._sessions: dict[Any, _Session] = {}
+        if attention not in (known := ('f32', 'int8')):
+            raise ValueError(f"attention {attention!r}: choose one of {', '.join(known)}")
+        self.path, self.attention, self.threads, self.kernels = Path(path).resolve(), attention, threads, kernels
+        self._file, self._model = _open(self.path)
+        if not self.arena_bytes:
+            known = ', '.join(kernel_names())
+            raise ValueError(f"kernels {kernels!r} or threads {threads}: there are kernels {known}; 1 to 64 threads")
+        m, self._sessions = self._model, {}
+        self.input_size, self.flash_bytes = (m.channels, m.image_size, m.image_size), m.bytes
+        self.num_classes, self.class_names = m.classes, _class_names(m)
         self._lock = threading.Lock()   # a session belongs to one caller at a time
         _engines.add(self)
 
-    def __reduce__(self) -> tuple: return partial(type(self), attention=self.attention, threads=self.threads, kernels=self.kernels), (self.path,)
+    def __reduce__(self) -> tuple:
+        again = partial(type(self), attention=self.attention, threads=self.threads, kernels=self.kernels)
+        return again, (self.path,)
 
-    def _options(self, workers: int) -> Any:
-        o = ffi.new('ftv_options *', dict(attention=lib.FTV_ATTENTION_INT8 if self.attention == 'int8' else lib.FTV_ATTENTION_F32, workers=workers))
-        self._kernel_name = ffi.new('char[]', self.kernels.encode()) if self.kernels else ffi.NULL
-        o.kernels = self._kernel_name
-        return o
+# %% ../nbs/11_engine.ipynb #19baa61d
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
-    def _session(self, key: Any, workers: int = 1) -> _Session:
-        if key not in self._sessions: self._sessions[key] = _Session(self, workers)
-        return self._sessions[key]
 
-    @property
-    def arena_bytes(self) -> int:
-        "All the memory that one inference needs beside the file and the picture, by the engine's own count."
-        return lib.ftv_arena_bytes(self._model, self._options(1 if self.threads == 1 else self.threads))
+def _after_fork() -> None:
+    "A forked child lacks the thread that held an engine's lock: a new lock. (The pool in C starts its threads anew.)"
+    for e in _engines: e._lock = threading.Lock()
 
-    @property
-    def macs(self) -> int:
-        "Multiply-accumulates with ternary weights of one forward pass."
-        return lib.ftv_ternary_macs(self._model)
 
-    def _images(self, images: Any) -> np.ndarray:
-        "`images` as a contiguous batch, FP32 (B, C, S, S) or uint8 (B, S, S, C), without a copy where possible."
-        x = images.detach().cpu().numpy() if isinstance(images, torch.Tensor) else np.asarray(images)
-        c, s, _ = self.input_size
-        want = (s, s, c) if x.dtype == np.uint8 else (c, s, s)
-        if x.shape[-3:] != want or x.ndim not in (3, 4): raise ValueError(f"images are {x.dtype} {x.shape}; expected float (B, {c}, {s}, {s}) or uint8 (B, {s}, {s}, {c})")
-        if not len(x): raise ValueError(f"empty batch: {x.shape}")
-        if x.dtype != np.uint8: x = x.astype(np.float32, copy=False)
-        return np.ascontiguousarray(x if x.ndim == 4 else x[None])
+if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=_after_fork)
 
-    def __call__(self, images: Any   # normalised FP32 (B, C, S, S) or (C, S, S); or uint8 (B, S, S, C) or (S, S, C)
-                ) -> Any:
-        "Logits, FP32 (B, classes) or (classes,); torch if `images` is torch, else numpy. Raises `ValueError` for another shape."
-        x = self._images(images)
-        out = np.empty((len(x), self.num_classes), np.float32)
-        with self._lock:
-            if len(x) == 1: self._session('whole', self.threads).run(x[0], out[0])
-            elif self.threads == 1: [self._session(0).run(a, b) for a, b in zip(x, out)]
-            else:
-                workers = [self._session(i) for i in range(min(self.threads, len(x)))]
-                def share(i: int): [workers[i].run(a, b) for a, b in zip(x[i::len(workers)], out[i::len(workers)])]
-                with ThreadPoolExecutor(len(workers)) as pool: list(pool.map(share, range(len(workers))))
-        if np.ndim(images) == 3: out = out[0]
-        return torch.from_numpy(out) if isinstance(images, torch.Tensor) else out
+# %% ../nbs/11_engine.ipynb #8da76aa7
+@patch
+def _options(self: Engine, workers: int) -> Any:
+    attention = lib.FTV_ATTENTION_INT8 if self.attention == 'int8' else lib.FTV_ATTENTION_F32
+    o = ffi.new('ftv_options *', dict(attention=attention, workers=workers))
+    self._kernel_name = ffi.new('char[]', self.kernels.encode()) if self.kernels else ffi.NULL
+    o.kernels = self._kernel_name
+    return o
 
-    def preprocess(self, photo: Image.Image | np.ndarray | str | Path   # PIL image of any kind, or the path of one; or uint8 (H, W) or (H, W, 3)
-                  ) -> np.ndarray:
-        "Converted (`ftervit.pictures.picture`), resized and cropped as in the training, uint8 (S, S, C). Raises `ValueError` for a picture that cannot be read."
-        if isinstance(photo, (str, Path, Image.Image)):
-            from ftervit.pictures import picture, read_picture# here: who classifies arrays need not wait for timm
-            photo = np.asarray(picture(photo) if isinstance(photo, Image.Image) else read_picture(photo))
-        if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim not in (2, 3) or photo.shape[2:] not in ((), (3,)):
-            found = f"{photo.dtype} {tuple(photo.shape)}" if hasattr(photo, 'dtype') else type(photo).__name__
-            raise ValueError(f"picture is {found}; expected a PIL image, the path of a file, or uint8 (H, W) or (H, W, 3)")
-        if not photo.size: raise ValueError(f"empty picture: {photo.shape}")
-        photo, (c, s, _) = np.ascontiguousarray(photo), self.input_size
-        out = np.empty((s, s, c), np.uint8)
-        image = ffi.new('ftv_image *', dict(data=ffi.from_buffer('uint8_t[]', photo), width=photo.shape[1], height=photo.shape[0], stride=photo.strides[0],
-                                            format=lib.FTV_GREY8 if photo.ndim == 2 else lib.FTV_RGB888))
-        with self._lock: status = lib.ftv_preprocess(self._session(0).c, image, ffi.from_buffer('uint8_t[]', out))
-        _check(status, f"picture {photo.shape}")
-        return out
 
-    def classify(self, photo: Image.Image | np.ndarray | str | Path, k: int = 5) -> list[tuple[str, float]]:
-        "The `k` most probable classes of a picture (see `preprocess`): name and probability, best first."
-        if k < 1: raise ValueError(f"k {k}: ask for 1 class or more")
-        logits, k = self(self.preprocess(photo)), min(k, self.num_classes)
-        best = ffi.new('ftv_class[]', k)
-        _check(lib.ftv_top_k(ffi.from_buffer('float[]', logits), self.num_classes, k, best), 'logits')
-        return [(self.class_names[b.index], b.probability) for b in best]
+@patch
+def _session(self: Engine, key: Any, workers: int = 1) -> _Session:
+    if key not in self._sessions: self._sessions[key] = _Session(self, workers)
+    return self._sessions[key]
 
-    def stages(self, image: Any) -> dict[str, np.ndarray]:
-        """What the engine computes from one picture, by stage: `codes` (int8 input of the patch embedding), `embed`, `blocks.0`, ..., `logits`
-        (FP32, the residual stream after each block), `blocks.0.qkv`, `blocks.0.attention`, `blocks.0.proj`, ..."""
-        out: dict[str, np.ndarray] = {}
-        def keep(stage, block, data, rows, cols, stride):
-            if stage == lib.FTV_STAGE_EMBED:
-                out['codes'] = np.frombuffer(ffi.buffer(session.c.work, int(np.prod(self.input_size))), np.int8).reshape(self.input_size).copy()
-            name = {lib.FTV_STAGE_EMBED: 'embed', lib.FTV_STAGE_BLOCK: f'blocks.{block}', lib.FTV_STAGE_HEAD: 'logits'}.get(stage)
-            name = name or f'blocks.{block}.{ffi.string(lib.ftv_stage_text(stage)).decode()}'
-            a = np.frombuffer(ffi.buffer(data, 4*((rows - 1)*stride + cols)), np.float32)
-            out[name] = np.lib.stride_tricks.as_strided(a, (rows, cols), (4*stride, 4)).copy()
-        session = _Session(self, 1, keep)
-        session.run(self._images(image)[0], np.empty(self.num_classes, np.float32))
-        out['logits'] = out['logits'][0]
-        return out
+# %% ../nbs/11_engine.ipynb #59aacc50
+@patch(as_prop=True)
+def arena_bytes(self: Engine) -> int:
+    "All the memory that one inference needs beside the file and the picture, by the engine's own count."
+    return lib.ftv_arena_bytes(self._model, self._options(self.threads))
 
-    def profile(self, image: Any, repeats: int = 5) -> dict[str, float]:
-        "Milliseconds per stage of one picture, summed over the blocks, the median of `repeats` runs."
-        runs, last = [], [0.0]
-        def clock(stage, block, *_):
-            now, name = time.perf_counter(), ffi.string(lib.ftv_stage_text(stage)).decode()
-            runs[-1][name] = runs[-1].get(name, 0.0) + 1e3*(now - last[0])
-            last[0] = time.perf_counter()
-        session, x, logits = _Session(self, self.threads, clock), self._images(image)[0], np.empty(self.num_classes, np.float32)
-        for _ in range(repeats):
-            runs.append({})
-            last[0] = time.perf_counter()
-            session.run(x, logits)
-        return {k: float(np.median([r[k] for r in runs])) for k in runs[0]}
+# %% ../nbs/11_engine.ipynb #b69faaa3
+@patch(as_prop=True)
+def macs(self: Engine) -> int:
+    "Multiply-accumulates with ternary weights of one forward pass."
+    return lib.ftv_ternary_macs(self._model)
+
+# %% ../nbs/11_engine.ipynb #ca93c918
+@patch
+def _images(self: Engine, images: Any) -> np.ndarray:
+    "`images` as a contiguous batch, FP32 (B, C, S, S) or uint8 (B, S, S, C), without a copy where possible."
+    x = images.detach().cpu().numpy() if isinstance(images, torch.Tensor) else np.asarray(images)
+    c, s, _ = self.input_size
+    want = (s, s, c) if x.dtype == np.uint8 else (c, s, s)
+    if x.shape[-3:] != want or x.ndim not in (3, 4):
+        raise ValueError(f"images are {x.dtype} {x.shape}; "
+                         f"expected float (B, {c}, {s}, {s}) or uint8 (B, {s}, {s}, {c})")
+    if not len(x): raise ValueError(f"empty batch: {x.shape}")
+    if x.dtype != np.uint8: x = x.astype(np.float32, copy=False)
+    return np.ascontiguousarray(x if x.ndim == 4 else x[None])
+
+# %% ../nbs/11_engine.ipynb #ac96f52b
+@patch
+def __call__(self: Engine, images: Any   # normalised FP32 (B, C, S, S) or (C, S, S); or uint8 (B, S, S, C) or (S, S, C)
+            ) -> Any:
+    "Logits, FP32 (B, classes) or (classes,); torch if `images` is torch. Raises `ValueError` for another shape."
+    x = self._images(images)
+    out = np.empty((len(x), self.num_classes), np.float32)
+    with self._lock:
+        if len(x) == 1: self._session('whole', self.threads).run(x[0], out[0])
+        elif self.threads == 1: [self._session(0).run(a, b) for a, b in zip(x, out)]
+        else:
+            workers = [self._session(i) for i in range(min(self.threads, len(x)))]
+            n = len(workers)
+            def share(i: int): [workers[i].run(a, b) for a, b in zip(x[i::n], out[i::n])]
+            with ThreadPoolExecutor(n) as pool: list(pool.map(share, range(n)))
+    if np.ndim(images) == 3: out = out[0]
+    return torch.from_numpy(out) if isinstance(images, torch.Tensor) else out
+
+# %% ../nbs/11_engine.ipynb #1808f5fc
+def _stage_name(stage: int, block: int) -> str:
+    "'embed', 'blocks.0.qkv', ..., 'blocks.0', 'logits'."
+    whole = {lib.FTV_STAGE_EMBED: 'embed', lib.FTV_STAGE_BLOCK: f'blocks.{block}', lib.FTV_STAGE_HEAD: 'logits'}
+    return whole.get(stage) or f'blocks.{block}.{ffi.string(lib.ftv_stage_text(stage)).decode()}'
+
+# %% ../nbs/11_engine.ipynb #79776b74
+@patch
+def stages(self: Engine, image: Any) -> dict[str, np.ndarray]:
+    """What the engine computes from one picture, by stage.
+
+    `codes` (int8 input of the patch embedding), `embed`, `blocks.0`, ..., `logits` (FP32, the residual stream after
+    each block), `blocks.0.qkv`, `blocks.0.attention`, `blocks.0.proj`, ...
+    """
+    out: dict[str, np.ndarray] = {}
+    def keep(stage, block, data, rows, cols, stride):
+        if stage == lib.FTV_STAGE_EMBED:
+            work = ffi.buffer(session.c.work, int(np.prod(self.input_size)))
+            out['codes'] = np.frombuffer(work, np.int8).reshape(self.input_size).copy()
+        a = np.frombuffer(ffi.buffer(data, 4*((rows - 1)*stride + cols)), np.float32)
+        out[_stage_name(stage, block)] = np.lib.stride_tricks.as_strided(a, (rows, cols), (4*stride, 4)).copy()
+    session = _Session(self, 1, keep)
+    session.run(self._images(image)[0], np.empty(self.num_classes, np.float32))
+    out['logits'] = out['logits'][0]
+    return out
+
+# %% ../nbs/11_engine.ipynb #f3915f84
+def _photo(photo: Any) -> np.ndarray:
+    "A picture, or the path of one, as contiguous uint8 (H, W) or (H, W, 3)."
+    if isinstance(photo, (str, Path, Image.Image)):
+        from ftervit.pictures import picture, read_picture   # here: who classifies arrays need not wait for timm
+        photo = np.asarray(picture(photo) if isinstance(photo, Image.Image) else read_picture(photo))
+    a = photo if isinstance(photo, np.ndarray) else np.empty(0)
+    if a.dtype != np.uint8 or a.ndim not in (2, 3) or a.shape[2:] not in ((), (3,)):
+        found = f"{photo.dtype} {tuple(photo.shape)}" if hasattr(photo, 'dtype') else type(photo).__name__
+        raise ValueError(f"picture is {found}; expected a PIL image, the path of a file, or uint8 (H, W) or (H, W, 3)")
+    if not a.size: raise ValueError(f"empty picture: {a.shape}")
+    return np.ascontiguousarray(a)
+
+# %% ../nbs/11_engine.ipynb #5a958db6
+@patch
+def preprocess(self: Engine,
+               photo: Image.Image | np.ndarray | str | Path   # or a path; array: uint8 (H, W) or (H, W, 3)
+              ) -> np.ndarray:
+    """Converted (`ftervit.pictures.picture`), resized and cropped as in the training, uint8 (S, S, C).
+
+    Raises `ValueError` for a picture that cannot be read.
+    """
+    photo, (c, s, _) = _photo(photo), self.input_size
+    out = np.empty((s, s, c), np.uint8)
+    shape = dict(width=photo.shape[1], height=photo.shape[0], stride=photo.strides[0],
+                 format=lib.FTV_GREY8 if photo.ndim == 2 else lib.FTV_RGB888)
+    image = ffi.new('ftv_image *', dict(data=ffi.from_buffer('uint8_t[]', photo), **shape))
+    with self._lock: status = lib.ftv_preprocess(self._session(0).c, image, ffi.from_buffer('uint8_t[]', out))
+    _check(status, f"picture {photo.shape}")
+    return out
+
+# %% ../nbs/11_engine.ipynb #2564c19e
+@patch
+def classify(self: Engine, photo: Image.Image | np.ndarray | str | Path, k: int = 5) -> list[tuple[str, float]]:
+    "The `k` most probable classes of a picture (see `preprocess`): name and probability, best first."
+    if k < 1: raise ValueError(f"k {k}: ask for 1 class or more")
+    logits, k = self(self.preprocess(photo)), min(k, self.num_classes)
+    best = ffi.new('ftv_class[]', k)
+    _check(lib.ftv_top_k(ffi.from_buffer('float[]', logits), self.num_classes, k, best), 'logits')
+    return [(self.class_names[b.index], b.probability) for b in best]
+
+# %% ../nbs/11_engine.ipynb #b354043b
+@patch
+def profile(self: Engine, image: Any, repeats: int = 5) -> dict[str, float]:
+    "Milliseconds per stage of one picture, summed over the blocks, the median of `repeats` runs."
+    runs, last = [], [0.0]
+    def clock(stage, block, *_):
+        now, name = time.perf_counter(), ffi.string(lib.ftv_stage_text(stage)).decode()
+        runs[-1][name] = runs[-1].get(name, 0.0) + 1e3*(now - last[0])
+        last[0] = time.perf_counter()
+    session, x = _Session(self, self.threads, clock), self._images(image)[0]
+    for _ in range(repeats):
+        runs.append({})
+        last[0] = time.perf_counter()
+        session.run(x, np.empty(self.num_classes, np.float32))
+    return {k: float(np.median([r[k] for r in runs])) for k in runs[0]}

@@ -19,10 +19,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from .data import make_loaders
-from .layers import calibrate
+from .calibration import calibrate
 from .loop import EngineConfig, check_settings, describe, make_accelerator
-from .models import (ModelConfig, TernaryConfig, create_model, load_checkpoint, round_leftovers, save_checkpoint,
-                            ternarize)
+from .checkpoints import load_checkpoint, save_checkpoint
+from .models import ModelConfig, TernaryConfig, create_model, round_leftovers, ternarize
 from .profiles import NEUTRAL, REMEDY, Config, Profile, load_json, load_table, save_json, set_path
 from .runs import Run, sizes, teacher_file
 from .training import TrainConfig, evaluate, evaluation_mode

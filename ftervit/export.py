@@ -11,20 +11,21 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from gguf import GGUFReader, GGUFValueType, GGUFWriter
+from gguf import GGUFReader, GGUFWriter
 from timm.data import resolve_model_data_config
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import Attention, Block, VisionTransformer
-from torch import Tensor, nn
+from torch import nn
 
-from .layers import ActQuant, QuantConv2d, QuantLayerNorm, QuantLinear, set_mode
-from .models import Checkpoint, TernaryConfig, round_leftovers, ternarize, to_half, token_start
+from .layers import QuantConv2d, QuantLayerNorm, QuantLinear
+from .models import round_leftovers, to_half, token_start
 from .profiles import atomic_write
+from .quant_layer import ActQuant, set_mode
 
 # %% auto #0
-__all__ = ['Packing', 'DIGITS', 'LIMITS', 'FORMAT_VERSION', 'ALIGNMENT', 'CROP_MODES', 'INTERPOLATIONS', 'GOLDEN_TOLERANCE',
-           'pack', 'unpack', 'Architecture', 'architecture', 'deployed', 'model_tensors', 'check_complete', 'save_gguf',
-           'ModelFile', 'load_gguf', 'load_student', 'golden_tensors']
+__all__ = ['Packing', 'DIGITS', 'LIMITS', 'CROP_MODES', 'INTERPOLATIONS', 'ALIGNMENT', 'FORMAT_VERSION', 'GOLDEN_TOLERANCE',
+           'pack', 'unpack', 'Architecture', 'architecture', 'deployed', 'model_tensors', 'check_complete',
+           'file_preprocessing', 'header_checksum', 'save_gguf']
 
 # %% ../nbs/10_export.ipynb #47920261
 Packing = Literal['2bit', 'base3']
@@ -32,27 +33,31 @@ DIGITS = {'2bit': 4, 'base3': 5}     # codes per byte
 _BASE = {'2bit': 4, 'base3': 3}
 
 
+def _places(packing: Packing) -> np.ndarray:
+    "Value of each digit of a byte, uint8. Raises `ValueError` for an unknown packing."
+    if packing not in DIGITS: raise ValueError(f"packing {packing!r}: choose one of {', '.join(DIGITS)}")
+    return np.array([_BASE[packing]**i for i in range(DIGITS[packing])], np.uint8)
+
+# %% ../nbs/10_export.ipynb #5bee41cc
 def pack(codes: np.ndarray,           # int8 (..., K) in {-1, 0, 1}
          packing: Packing = '2bit'
         ) -> np.ndarray:
-    "Packed codes, uint8 (..., ceil(K / digits)). Raises `ValueError` for a code that is not ternary or an unknown packing."
-    if packing not in DIGITS: raise ValueError(f"packing {packing!r}: choose one of {', '.join(DIGITS)}")
-    codes, n = np.asarray(codes, np.int8), DIGITS[packing]
+    "Packed codes, uint8 (..., ceil(K / digits)). Raises `ValueError` for a code that is not ternary."
+    places, codes = _places(packing), np.asarray(codes, np.int8)
     if codes.size and (bad := codes[np.abs(codes) > 1]).size: raise ValueError(f"code {bad.flat[0]} is not ternary")
-    digits = np.pad(codes, [(0, 0)]*(codes.ndim - 1) + [(0, -codes.shape[-1] % n)]) + 1
-    places = np.array([_BASE[packing]**i for i in range(n)], np.uint8)
-    return (digits.astype(np.uint8).reshape(*codes.shape[:-1], -1, n)*places).sum(-1, dtype=np.uint8)
+    digits = np.pad(codes, [(0, 0)]*(codes.ndim - 1) + [(0, -codes.shape[-1] % len(places))]) + 1
+    return (digits.astype(np.uint8).reshape(*codes.shape[:-1], -1, len(places))*places).sum(-1, dtype=np.uint8)
 
-
+# %% ../nbs/10_export.ipynb #2a2620f6
 def unpack(packed: np.ndarray,        # uint8 (..., bytes)
            count: int,                # K: codes in a row
            packing: Packing = '2bit'
           ) -> np.ndarray:
     "The codes, int8 (..., K). Raises `ValueError` for a byte that no codes give, or a row of another length."
-    if packing not in DIGITS: raise ValueError(f"packing {packing!r}: choose one of {', '.join(DIGITS)}")
-    packed, n = np.asarray(packed).view(np.uint8), DIGITS[packing]
-    if packed.shape[-1] != -(-count//n): raise ValueError(f"{count} codes take {-(-count//n)} bytes, the row has {packed.shape[-1]}")
-    digits = packed[..., None]//np.array([_BASE[packing]**i for i in range(n)], np.uint8) % _BASE[packing]
+    places, packed = _places(packing), np.asarray(packed).view(np.uint8)
+    want = -(-count//len(places))
+    if packed.shape[-1] != want: raise ValueError(f"{count} codes take {want} bytes, the row has {packed.shape[-1]}")
+    digits = packed[..., None]//places % _BASE[packing]
     valid = packed < 243 if packing == 'base3' else ~(digits == 3).any(-1)
     if not valid.all(): raise ValueError(f"byte {packed[~valid].flat[0]} is not ternary")
     return (digits.reshape(*packed.shape[:-1], -1)[..., :count].astype(np.int8)) - 1
@@ -72,11 +77,7 @@ class Architecture(NamedTuple):
     distilled: int      # 1: a second head reads the second token, and the two are averaged
     norm_eps: float
 
-
-# The engine's own limits (firmware/include/ftervit.h)
-LIMITS = dict(image_size=4096, in_channels=16, patch_size=255, embed_dim=16383, depth=64, num_heads=1024, mlp_dim=65535, num_classes=2**20, prefix_tokens=64)
-
-
+# %% ../nbs/10_export.ipynb #329df8ff
 def _need(ok: Any, what: str) -> None:
     if not ok: raise ValueError(f"the engine cannot run this model: {what}")
 
@@ -87,47 +88,78 @@ def _one(values: Any, what: str) -> Any:
     _need(len(values) == 1, f"{what} must be the same everywhere, found {sorted(values, key=str)}")
     return values.pop()
 
+# %% ../nbs/10_export.ipynb #ea0769e3
+def _check_linear(name: str, m: QuantLinear) -> None:
+    known = m.method != 'int8' and m.granularity == 'tensor'
+    _need(known, f"{name} is {m.method} per {m.granularity}, not ternary per tensor")
+    _need(m.norm is None or m.norm.eps == 1e-5, f"the RMSNorm of {name} has an eps other than 1e-5")
 
-def _check_layers(model: nn.Module) -> None:
-    "Raise `ValueError` unless every layer is ternary, as FTerViT has it."
-    for name, m in model.named_modules():
-        if isinstance(m, ActQuant) and name.rpartition('.')[2] != 'act': _need(False, f"{name.rpartition('.')[0]} multiplies quantised queries, keys and values; attention is FP32 in the engine's files")
-        if isinstance(m, (QuantLinear, QuantConv2d)): _need(m.act.method == 'symmetric', f"the activations of {name} are {m.act.method}, not symmetric")
-        if isinstance(m, QuantLinear):
-            _need(m.method != 'int8' and m.granularity == 'tensor', f"{name} is {m.method} per {m.granularity}, not ternary per tensor")
-            _need(m.norm is None or m.norm.eps == 1e-5, f"the RMSNorm of {name} has an eps other than 1e-5")
-        elif isinstance(m, QuantLayerNorm):
-            _need(m.method != 'int8' and m.weight is not None and m.bias is not None, f"{name} is {m.method}, or lacks a weight or bias; both must be ternary")
-        elif isinstance(m, QuantConv2d):
-            _need(m.method != 'int8', f"{name} is int8, not ternary")
-            _need(m.groups == 1 and m.dilation == (1, 1) and m.padding == (0, 0) and m.stride == m.kernel_size, f"{name} is not a plain patch convolution")
-        else:
-            _need(not isinstance(m, (nn.Linear, nn.Conv2d, nn.LayerNorm)), f"{name} is not ternary: `ternarize` it with the default configuration")
+
+def _check_norm(name: str, m: QuantLayerNorm) -> None:
+    _need(m.method != 'int8' and m.weight is not None and m.bias is not None,
+          f"{name} is {m.method}, or lacks a weight or bias; both must be ternary")
+
+
+def _check_conv(name: str, m: QuantConv2d) -> None:
+    _need(m.method != 'int8', f"{name} is int8, not ternary")
+    _need(m.groups == 1 and m.dilation == (1, 1) and m.padding == (0, 0) and m.stride == m.kernel_size,
+          f"{name} is not a plain patch convolution")
+
+
+def _check_layer(name: str, m: nn.Module) -> None:
+    "Raise `ValueError` unless the module is ternary, as FTerViT has it, or has no matrix at all."
+    if isinstance(m, ActQuant) and name.rpartition('.')[2] != 'act':
+        _need(False, f"{name.rpartition('.')[0]} multiplies quantised queries, keys and values; attention is FP32 "
+                     "in the engine's files")
+    if isinstance(m, (QuantLinear, QuantConv2d)):
+        _need(m.act.method == 'symmetric', f"the activations of {name} are {m.act.method}, not symmetric")
+    for kind, check in ((QuantLinear, _check_linear), (QuantLayerNorm, _check_norm), (QuantConv2d, _check_conv)):
+        if isinstance(m, kind): return check(name, m)
+    _need(not isinstance(m, (nn.Linear, nn.Conv2d, nn.LayerNorm)),
+          f"{name} is not ternary: `ternarize` it with the default configuration")
+
+# %% ../nbs/10_export.ipynb #f88d3eb9
+def _check_body(model: nn.Module) -> None:
+    "Raise `ValueError` unless `model` is a vision transformer of the engine's kind, all of it ternary."
+    kind = type(model)
+    _need(kind in (VisionTransformer, VisionTransformerDistilled),
+          f"{kind.__name__} is not timm's VisionTransformer (ViT, DeiT, DeiT-III)")
+    _need(model.global_pool == 'token' and model.cls_token is not None,
+          f"it pools by {model.global_pool!r}, not by the class token")
+    _need(not model.dynamic_img_size, 'its image size is dynamic')
+    for n in ('norm_pre', 'fc_norm', 'patch_drop'):
+        _need(isinstance(getattr(model, n), nn.Identity), f"it has a layer {n}")
+    _need(model.num_classes > 0, 'it has no classes (num_classes is 0), only features')
+    for name, m in model.named_modules(): _check_layer(name, m)
+    for i, b in enumerate(model.blocks):
+        gelu = type(b.mlp.act).__name__ == 'GELU' and getattr(b.mlp.act, 'approximate', 'none') == 'none'
+        _need(type(b) is Block and type(b.attn) is Attention and gelu,
+              f"block {i} is not timm's plain Block with exact GELU")
+        _need(b.attn.attn_dim == model.embed_dim, f"block {i}: its heads do not add up to the width")
+
+# %% ../nbs/10_export.ipynb #a237e623
+# The engine's own limits (firmware/include/ftervit.h)
+LIMITS = dict(image_size=4096, in_channels=16, patch_size=255, embed_dim=16383, depth=64, num_heads=1024, mlp_dim=65535,
+              num_classes=2**20, prefix_tokens=64)
 
 
 def architecture(model: nn.Module) -> Architecture:
-    "The hyperparameters of a fully ternary student. Raises `ValueError`, naming the reason, for anything the engine cannot run."
-    _need(type(model) in (VisionTransformer, VisionTransformerDistilled), f"{type(model).__name__} is not timm's VisionTransformer (ViT, DeiT, DeiT-III)")
-    _need(model.global_pool == 'token' and model.cls_token is not None, f"it pools by {model.global_pool!r}, not by the class token")
-    _need(not model.dynamic_img_size, 'its image size is dynamic')
-    for n in ('norm_pre', 'fc_norm', 'patch_drop'): _need(isinstance(getattr(model, n), nn.Identity), f"it has a layer {n}")
-    _need(model.num_classes > 0, 'it has no classes (num_classes is 0), only features')
-    _check_layers(model)
-    for i, b in enumerate(model.blocks):
-        _need(type(b) is Block and type(b.attn) is Attention and type(b.mlp.act).__name__ == 'GELU' and getattr(b.mlp.act, 'approximate', 'none') == 'none',
-              f"block {i} is not timm's plain Block with exact GELU")
-        _need(b.attn.attn_dim == model.embed_dim, f"block {i}: its heads do not add up to the width")
-    p = model.patch_embed
+    "Hyperparameters of a fully ternary student. Raises `ValueError`, with the reason, for any the engine cannot run."
+    _check_body(model)
+    p, blocks = model.patch_embed, model.blocks
     a = Architecture(
         image_size=_one(p.img_size, 'height and width of the image'), in_channels=p.proj.in_channels,
-        patch_size=_one(p.patch_size, 'height and width of a patch'), embed_dim=model.embed_dim, depth=len(model.blocks),
-        num_heads=_one((b.attn.num_heads for b in model.blocks), 'num_heads'), mlp_dim=_one((b.mlp.fc1.out_features for b in model.blocks), 'the MLP width'),
-        num_classes=model.head.out_features, prefix_tokens=model.num_prefix_tokens, distilled=int(isinstance(model, VisionTransformerDistilled)),
+        patch_size=_one(p.patch_size, 'height and width of a patch'), embed_dim=model.embed_dim, depth=len(blocks),
+        num_heads=_one((b.attn.num_heads for b in blocks), 'num_heads'),
+        mlp_dim=_one((b.mlp.fc1.out_features for b in blocks), 'the MLP width'), num_classes=model.head.out_features,
+        prefix_tokens=model.num_prefix_tokens, distilled=int(isinstance(model, VisionTransformerDistilled)),
         norm_eps=_one((m.eps for m in model.modules() if isinstance(m, QuantLayerNorm)), "the LayerNorms' eps"))
     for k, most in LIMITS.items(): _need(getattr(a, k) <= most, f"{k} is {getattr(a, k)}, more than {most}")
     grid = a.image_size // a.patch_size
-    _need(grid <= 1024 and grid**2 + a.prefix_tokens <= 65535, f"it has {grid} x {grid} patches, more than 65535 tokens or 1024 a side")
-    _need(a.image_size % a.patch_size == 0, f"its image size {a.image_size} is not a multiple of its patch size {a.patch_size}")
+    _need(grid <= 1024 and grid**2 + a.prefix_tokens <= 65535,
+          f"it has {grid} x {grid} patches, more than 65535 tokens or 1024 a side")
+    _need(a.image_size % a.patch_size == 0,
+          f"its image size {a.image_size} is not a multiple of its patch size {a.patch_size}")
     return a
 
 # %% ../nbs/10_export.ipynb #eb24e920
@@ -137,6 +169,18 @@ def deployed(model: nn.Module) -> nn.Module:
     return set_mode(round_leftovers(copy.deepcopy(model)), 'exact').eval()
 
 # %% ../nbs/10_export.ipynb #a5555320
+def _finite(scales: np.ndarray) -> np.ndarray:
+    "`scales`. Raises `ValueError` if one is not a number: the weights hold NaN or infinities."
+    ok = np.isfinite(scales)
+    _need(ok.all(), f"a scale is {scales[~ok][:1]}: its weights hold NaN or infinities")
+    return scales
+
+
+def _scales(*layers: nn.Module) -> np.ndarray:
+    "FP32 scales of the layers' parameters, in order."
+    return _finite(np.array([m.codes()[n].scale.item() for m in layers for n in m.quantized_params], np.float32))
+
+# %% ../nbs/10_export.ipynb #8b5e62ab
 def _linear(name: str, m: QuantLinear, packing: Packing) -> dict[str, np.ndarray]:
     out = {f'{name}.weight': pack(m.codes()['weight'].codes.cpu().numpy(), packing)}
     if m.norm is not None: out[f'{name}.norm.weight'] = to_half(m.norm.weight, f'{name}.norm.weight').numpy()
@@ -147,34 +191,29 @@ def _linear(name: str, m: QuantLinear, packing: Packing) -> dict[str, np.ndarray
 def _norm(m: QuantLayerNorm, packing: Packing) -> np.ndarray:
     return pack(np.stack([m.codes()[n].codes.cpu().numpy() for n in ('weight', 'bias')]), packing)
 
+# %% ../nbs/10_export.ipynb #31a58313
+def _block(name: str, b: nn.Module, packing: Packing) -> dict[str, np.ndarray]:
+    "Tensors of one block of the transformer."
+    out = {f'{name}.norm1': _norm(b.norm1, packing), f'{name}.norm2': _norm(b.norm2, packing)}
+    linears = {'attn.qkv': b.attn.qkv, 'attn.proj': b.attn.proj, 'mlp.fc1': b.mlp.fc1, 'mlp.fc2': b.mlp.fc2}
+    for n, m in linears.items(): out |= _linear(f'{name}.{n}', m, packing)
+    for n in ('ls1', 'ls2'):
+        ls = getattr(b, n)
+        if not isinstance(ls, nn.Identity): out[f'{name}.{n}.gamma'] = to_half(ls.gamma, f'{name}.{n}.gamma').numpy()
+    return out | {f'{name}.scales': _scales(b.norm1, b.norm2, *linears.values())}
 
-def _scales(*layers: nn.Module) -> np.ndarray:
-    "FP32 scales of the layers' parameters, in order."
-    return _finite(np.array([m.codes()[n].scale.item() for m in layers for n in m.quantized_params], np.float32))
-
-
-def _finite(scales: np.ndarray) -> np.ndarray:
-    "`scales`. Raises `ValueError` if one is not a number: the weights hold NaN or infinities."
-    _need(np.isfinite(scales).all(), f"a scale is {scales[~np.isfinite(scales)][:1]}: its weights hold NaN or infinities")
-    return scales
-
-
+# %% ../nbs/10_export.ipynb #1d212608
 def model_tensors(model: nn.Module, packing: Packing = '2bit') -> dict[str, np.ndarray]:
-    "The tensors of the model file by name: packed codes in uint8, leftovers in FP16, scales in FP32. Raises `ValueError` as `architecture`."
-    a = architecture(model)
-    conv = model.patch_embed.proj
+    "The file's tensors by name: packed codes in uint8, leftovers in FP16, scales in FP32. Raises as `architecture`."
+    a, conv = architecture(model), model.patch_embed.proj
     codes, scale = conv.codes()['weight']
+    bias = conv.bias if conv.bias is not None else torch.zeros(a.embed_dim)
+    scale = scale.detach().cpu().reshape(-1).expand(a.embed_dim).numpy().astype(np.float32)
     out = {'patch_embed.proj.weight': pack(codes.cpu().numpy().reshape(a.embed_dim, a.in_channels, -1), packing),
-           'patch_embed.proj.scale': _finite(scale.detach().cpu().reshape(-1).expand(a.embed_dim).numpy().astype(np.float32)),
-           'patch_embed.proj.bias': to_half(conv.bias if conv.bias is not None else torch.zeros(a.embed_dim), 'patch_embed.proj.bias').numpy(),
+           'patch_embed.proj.scale': _finite(scale),
+           'patch_embed.proj.bias': to_half(bias, 'patch_embed.proj.bias').numpy(),
            'pos_embed': to_half(token_start(model), 'pos_embed').numpy()}
-    for i, b in enumerate(model.blocks):
-        name = f'blocks.{i}'
-        out |= {f'{name}.norm1': _norm(b.norm1, packing), f'{name}.norm2': _norm(b.norm2, packing)}
-        for n, m in (('attn.qkv', b.attn.qkv), ('attn.proj', b.attn.proj), ('mlp.fc1', b.mlp.fc1), ('mlp.fc2', b.mlp.fc2)): out |= _linear(f'{name}.{n}', m, packing)
-        for n in ('ls1', 'ls2'):
-            if not isinstance(getattr(b, n), nn.Identity): out[f'{name}.{n}.gamma'] = to_half(getattr(b, n).gamma, f'{name}.{n}.gamma').numpy()
-        out[f'{name}.scales'] = _scales(b.norm1, b.norm2, b.attn.qkv, b.attn.proj, b.mlp.fc1, b.mlp.fc2)
+    for i, b in enumerate(model.blocks): out |= _block(f'blocks.{i}', b, packing)
     heads = {'head': model.head} | ({'head_dist': model.head_dist} if a.distilled else {})
     for n, m in heads.items(): out |= _linear(n, m, packing)
     return out | {'norm': _norm(model.norm, packing), 'scales': _scales(model.norm, *heads.values())}
@@ -191,23 +230,33 @@ def check_complete(model: nn.Module) -> None:
     for n, _ in model.named_parameters(): _need(re.fullmatch(_STORED, n), f"it has a parameter {n}")
 
 # %% ../nbs/10_export.ipynb #e9dd80e0
-FORMAT_VERSION = 2   # 1 had no checksum over the metadata
-ALIGNMENT = 32   # bytes, of every tensor: GGUF's default
 CROP_MODES, INTERPOLATIONS = ('center', 'squash'), ('nearest', 'bilinear', 'bicubic')
 
 
 def _preprocessing(a: Architecture, d: dict[str, Any]) -> dict[str, Any]:
-    "timm's preprocessing dictionary in the file's terms. Raises `ValueError` for one that does not fit the model or the engine."
-    size, crop_mode = tuple(d['input_size']), d.get('crop_mode') or 'center'
-    _need(size == (a.in_channels, a.image_size, a.image_size), f"its preprocessing makes {size}, it reads {(a.in_channels, a.image_size, a.image_size)}")
+    "timm's dictionary in the file's terms. Raises `ValueError` for one that does not fit the model or the engine."
+    size, reads = tuple(d['input_size']), (a.in_channels, a.image_size, a.image_size)
+    crop_mode = d.get('crop_mode') or 'center'
+    _need(size == reads, f"its preprocessing makes {size}, it reads {reads}")
     _need(crop_mode in CROP_MODES, f"crop mode {crop_mode!r} is not one of {CROP_MODES}")
     _need(d['interpolation'] in INTERPOLATIONS, f"interpolation {d['interpolation']!r} is not one of {INTERPOLATIONS}")
-    per_channel = lambda v: v if len(v) == a.in_channels else (sum(v)/len(v),)*a.in_channels   # a grey-scale model built from a colour one: the average
+    # of a grey-scale model built from a colour one: the average
+    per_channel = lambda v: v if len(v) == a.in_channels else (sum(v)/len(v),)*a.in_channels
     mean, std = ([255*v for v in per_channel(d[k])] for k in ('mean', 'std'))
     resize_size = math.floor(a.image_size/d.get('crop_pct', 1.0))
-    _need(a.image_size <= resize_size <= 65535, f"crop_pct {d.get('crop_pct')} resizes to {resize_size}: expected {a.image_size} to 65535")
+    _need(a.image_size <= resize_size <= 65535,
+          f"crop_pct {d.get('crop_pct')} resizes to {resize_size}: expected {a.image_size} to 65535")
     _need(all(s >= 1e-6 for s in std), f"std {std} is too small")
     return dict(mean=mean, std=std, resize_size=resize_size, crop_mode=crop_mode, interpolation=d['interpolation'])
+
+
+def file_preprocessing(model: nn.Module, a: Architecture, given: dict[str, Any] | None) -> dict[str, Any]:
+    "`given`, or the model's own, in the file's terms."
+    own = lambda: resolve_model_data_config(model) | {'input_size': (a.in_channels, a.image_size, a.image_size)}
+    return _preprocessing(a, given or own())
+
+# %% ../nbs/10_export.ipynb #5878df47
+ALIGNMENT = 32   # bytes, of every tensor: GGUF's default
 
 
 def _checksum(tensors: dict[str, np.ndarray]) -> int:
@@ -216,146 +265,69 @@ def _checksum(tensors: dict[str, np.ndarray]) -> int:
     for t in tensors.values(): crc = zlib.crc32(t.tobytes() + bytes(-t.nbytes % ALIGNMENT), crc)
     return crc
 
-
+# %% ../nbs/10_export.ipynb #0f08985b
 _HEADER_KEY = b'ftervit.header_checksum' + struct.pack('<L', 4)   # a key of type uint32: its value follows
 
 
-def _header_checksum(header: bytes   # of a model file: everything before the first tensor
-                    ) -> tuple[int, int]:
+def header_checksum(header: bytes   # of a model file: everything before the first tensor
+                   ) -> tuple[int, int]:
     "CRC-32 of the metadata, its own four bytes taken as zeros, and where they lie."
     at = header.index(_HEADER_KEY) + len(_HEADER_KEY)
     return zlib.crc32(header[:at] + bytes(4) + header[at + 4:]), at
 
+# %% ../nbs/10_export.ipynb #7a4dd40a
+FORMAT_VERSION = 2   # 1 had no checksum over the metadata
+GOLDEN_TOLERANCE = 0.05   # of a tensor's largest value: some steps of one int8 code, far below any real mistake
 
+
+def _add_metadata(w: GGUFWriter, a: Architecture, packing: Packing, checksum: int, pre: dict[str, Any],
+                  class_names: list[str] | None, golden: bool) -> None:
+    "What the file says beside its tensors, in the order in which it lies there."
+    w.add_uint32('ftervit.format_version', FORMAT_VERSION)
+    for k, v in a._asdict().items(): (w.add_float32 if isinstance(v, float) else w.add_uint32)(f'ftervit.{k}', v)
+    w.add_string('ftervit.packing', packing)
+    w.add_uint32('ftervit.checksum', checksum)
+    w.add_uint32('ftervit.header_checksum', 0)   # its place; the value comes last
+    for k in ('mean', 'std'): w.add_array(f'ftervit.preprocess.{k}', pre[k])
+    w.add_uint32('ftervit.preprocess.resize_size', pre['resize_size'])
+    for k in ('crop_mode', 'interpolation'): w.add_string(f'ftervit.preprocess.{k}', pre[k])
+    if class_names is not None: w.add_array('ftervit.class_names', list(class_names))
+    if golden: w.add_float32('ftervit.golden.tolerance', GOLDEN_TOLERANCE)
+
+# %% ../nbs/10_export.ipynb #449ac650
+def _check_class_names(names: list[str] | None, classes: int) -> None:
+    "Raise `ValueError` for names that are not text, or not one per class."
+    for c in names or []:
+        if not isinstance(c, str): raise ValueError(f"class {c!r} is a {type(c).__name__}, not text: give str({c!r})")
+    if names is not None and len(names) != classes: raise ValueError(f"{len(names)} class names for {classes} classes")
+
+# %% ../nbs/10_export.ipynb #7409684d
 def save_gguf(model: nn.Module,                          # fully ternary student
               path: str | Path,                          # file to write
               packing: Packing = '2bit',
               preprocessing: dict[str, Any] | None = None,   # timm's dictionary; None: the model's own
               class_names: list[str] | None = None,      # one per class
-              golden: dict[str, np.ndarray] | None = None,   # what `golden_tensors` gave: the file can then test an engine
+              golden: dict[str, np.ndarray] | None = None,   # by `golden_tensors`: the file can then test an engine
               name: str = 'ftervit'                      # for people
              ) -> Path:
     """Write the model file, atomically; returns its path.
 
-    Raises `ValueError`, naming the reason, for a model the engine cannot run, class names that do not fit, a value beyond FP16.
+    Raises `ValueError`, naming the reason, for a model the engine cannot run, class names that do not fit, a value
+    beyond FP16.
     """
     a = architecture(model)
     check_complete(model)
-    if odd := [c for c in class_names or [] if not isinstance(c, str)]: raise ValueError(f"class {odd[0]!r} is a {type(odd[0]).__name__}, not text: give str({odd[0]!r})")
-    if class_names is not None and len(class_names) != a.num_classes: raise ValueError(f"{len(class_names)} class names for {a.num_classes} classes")
-    pre = _preprocessing(a, preprocessing or resolve_model_data_config(model) | {'input_size': (a.in_channels, a.image_size, a.image_size)})
-    tensors = {n: t.view(np.int8) if t.dtype == np.uint8 else t for n, t in (model_tensors(model, packing) | (golden or {})).items()}
+    _check_class_names(class_names, a.num_classes)
+    pre = file_preprocessing(model, a, preprocessing)
+    tensors = model_tensors(model, packing) | (golden or {})
+    tensors = {n: t.view(np.int8) if t.dtype == np.uint8 else t for n, t in tensors.items()}
     with tempfile.TemporaryDirectory() as folder:
         w = GGUFWriter(part := Path(folder)/'model.gguf', 'ftervit')
         w.add_name(name)
-        w.add_uint32('ftervit.format_version', FORMAT_VERSION)
-        for k, v in a._asdict().items(): (w.add_float32 if isinstance(v, float) else w.add_uint32)(f'ftervit.{k}', v)
-        w.add_string('ftervit.packing', packing)
-        w.add_uint32('ftervit.checksum', _checksum(tensors))
-        w.add_uint32('ftervit.header_checksum', 0)   # its place; the value comes last
-        for k in ('mean', 'std'): w.add_array(f'ftervit.preprocess.{k}', pre[k])
-        w.add_uint32('ftervit.preprocess.resize_size', pre['resize_size'])
-        for k in ('crop_mode', 'interpolation'): w.add_string(f'ftervit.preprocess.{k}', pre[k])
-        if class_names is not None: w.add_array('ftervit.class_names', list(class_names))
-        if golden: w.add_float32('ftervit.golden.tolerance', GOLDEN_TOLERANCE)
+        _add_metadata(w, a, packing, _checksum(tensors), pre, class_names, bool(golden))
         for n, t in tensors.items(): w.add_tensor(n, np.ascontiguousarray(t))
         w.write_header_to_file(); w.write_kv_data_to_file(); w.write_tensors_to_file(); w.close()
-        crc, at = _header_checksum(part.read_bytes()[:GGUFReader(part).data_offset])
+        crc, at = header_checksum(part.read_bytes()[:GGUFReader(part).data_offset])
         with open(part, 'r+b') as f: f.seek(at); f.write(struct.pack('<L', crc))
         with atomic_write(path) as f: f.write(part.read_bytes())
     return Path(path)
-
-# %% ../nbs/10_export.ipynb #04373a5a
-class ModelFile(NamedTuple):
-    "A model file in numpy."
-    meta: dict[str, Any]              # keys without the prefix `ftervit.`
-    tensors: dict[str, np.ndarray]    # as stored, read-only, mapped from the file
-
-    def codes(self, name: str) -> np.ndarray:
-        "Integer codes of the packed tensor `name`, int8."
-        m = self.meta
-        count = m['patch_size']**2 if name.startswith('patch_embed') else m['mlp_dim'] if 'fc2' in name else m['embed_dim']
-        return unpack(self.tensors[name], count, m['packing'])
-
-
-def load_gguf(path: str | Path) -> ModelFile:
-    "The model file at `path`. Raises `FileNotFoundError`, or `ValueError` for another kind of file or a damaged one."
-    path = Path(path)
-    if not path.is_file(): raise FileNotFoundError(f"no model file {path}: `save_gguf` writes one")
-    try: r = GGUFReader(path)
-    except (ValueError, IndexError, KeyError) as e: raise ValueError(f"{path} is not a GGUF file, or cut short: {e}") from e
-    meta = {n.removeprefix('ftervit.'): f.contents() for n, f in r.fields.items()}
-    if meta.get('general.architecture') != 'ftervit': raise ValueError(f"{path} is a GGUF file of architecture {meta.get('general.architecture')!r}, not one of ours")
-    whole = np.memmap(path, mode='r')
-    sums = [('checksum', zlib.crc32(whole[r.data_offset:]))]
-    if meta['format_version'] > 1: sums.append(('header_checksum', _header_checksum(whole[:r.data_offset].tobytes())[0]))
-    for key, got in sums:
-        if got != meta.get(key): raise ValueError(f"{path} is damaged: {key} {got:08x}, expected {meta.get(key, 0):08x}")
-    return ModelFile(meta, {t.name: t.data for t in r.tensors})
-
-# %% ../nbs/10_export.ipynb #5f18be9e
-def _student(f: ModelFile) -> nn.Module:
-    "The model that the file `f` describes, with codes of any value."
-    m = f.meta
-    if m['distilled']: raise ValueError('a distilled student has two heads: open its checkpoint with `load_checkpoint`')
-    rule = dict(method='twn_kept', norm=any(n.endswith('.norm.weight') for n in f.tensors))
-    config = TernaryConfig(patch_embed=dict(method='twn_kept', channel_scale=False), norm=dict(method='twn_kept'), encoder=rule, head=rule)
-    scaled = f.tensors.get('blocks.0.ls1.gamma') is not None
-    model = VisionTransformer(m['image_size'], m['patch_size'], m['in_channels'], m['num_classes'], 'token', m['embed_dim'], m['depth'], m['num_heads'],
-                              mlp_ratio=m['mlp_dim']/m['embed_dim'], init_values=1e-5 if scaled else None)
-    for l in model.modules():
-        if isinstance(l, nn.LayerNorm): l.eps = m['norm_eps']
-    return ternarize(model, config, inplace=True)
-
-
-def _state(f: ModelFile, model: nn.Module) -> dict[str, Tensor]:
-    "The state of `model` as the file has it: weights `code * scale`, the rest as stored."
-    m, out = f.meta, {}
-    fp32 = lambda name: torch.from_numpy(np.array(f.tensors[name], np.float32))
-    codes = lambda name, like: torch.from_numpy(f.codes(name)).reshape(like.shape).float()
-    scales = {'norm': iter(fp32('scales')[:2]), 'head': iter(fp32('scales')[2:])}
-    for i in range(m['depth']):
-        s = fp32(f'blocks.{i}.scales')
-        scales |= {f'blocks.{i}.{n}': iter(t) for n, t in zip(('norm1', 'norm2', 'attn.qkv', 'attn.proj', 'mlp.fc1', 'mlp.fc2'), s.split([2, 2, 1, 1, 1, 1]))}
-    for name, l in model.named_modules():
-        if isinstance(l, QuantLayerNorm):
-            both = torch.from_numpy(f.codes(name)).float()
-            out |= {f'{name}.{n}': row*next(scales[name]) for n, row in zip(('weight', 'bias'), both)}
-        elif isinstance(l, QuantLinear): out[f'{name}.weight'] = codes(f'{name}.weight', l.weight)*next(scales[name])
-        elif isinstance(l, QuantConv2d): out[f'{name}.weight'] = codes(f'{name}.weight', l.weight)*fp32(f'{name}.scale').view(-1, 1, 1, 1)
-    start, prefix = fp32('pos_embed'), m['prefix_tokens']
-    out |= {'cls_token': start[None, :1], 'pos_embed': torch.cat([torch.zeros(prefix, start.shape[1]), start[prefix:]])[None]}
-    return out | {n: fp32(n) if n in f.tensors else torch.zeros_like(v) for n, v in model.state_dict().items() if n not in out}
-
-
-def load_student(path: str | Path) -> Checkpoint:
-    "The student in a model file as a model in exact mode, and what the file says of its data. Raises as `load_gguf`, and `ValueError` for a distilled one."
-    f = load_gguf(path)
-    m, model = f.meta, _student(f)
-    model.load_state_dict(_state(f, model))
-    data = dict(input_size=(m['in_channels'], *[m['image_size']]*2), mean=[v/255 for v in m['preprocess.mean']], std=[v/255 for v in m['preprocess.std']],
-                interpolation=m['preprocess.interpolation'], crop_pct=m['image_size']/m['preprocess.resize_size'], crop_mode=m['preprocess.crop_mode'])
-    model.pretrained_cfg = {**data, 'num_classes': m['num_classes']}
-    return Checkpoint(set_mode(model, 'exact').eval(), dict(ternary=model.ternary_config.model_dump(), data=data, classes=m.get('class_names')))
-
-# %% ../nbs/10_export.ipynb #43c6883f
-GOLDEN_TOLERANCE = 0.05   # of a tensor's largest value: some steps of one int8 code, far below any real mistake
-
-
-@torch.no_grad()
-def golden_tensors(model: nn.Module,         # student
-                   pixels: np.ndarray,       # uint8 (size, size, channels): one picture
-                   preprocessing: dict[str, Any] | None = None   # timm's dictionary; None: the model's own
-                  ) -> dict[str, np.ndarray]:
-    "Input, output of the embedding, of each block, and logits of the deployed model, for the model file. Raises `ValueError` for pixels of another shape."
-    a, m = architecture(model), deployed(model).cpu()
-    shape = (a.image_size, a.image_size, a.in_channels)
-    if pixels.shape != shape or pixels.dtype != np.uint8: raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}, expected uint8 {shape}")
-    pre = _preprocessing(a, preprocessing or resolve_model_data_config(model) | {'input_size': (a.in_channels, a.image_size, a.image_size)})
-    mean, std = (torch.tensor(pre[k])[:, None, None] for k in ('mean', 'std'))
-    out: dict[str, np.ndarray] = {'golden.input': pixels}
-    hooks = [m.blocks[0].register_forward_pre_hook(lambda _, x: out.__setitem__('golden.embed', x[0][0].numpy()))]
-    hooks += [b.register_forward_hook(lambda _, x, y, i=i: out.__setitem__(f'golden.blocks.{i}', y[0].numpy())) for i, b in enumerate(m.blocks)]
-    out['golden.logits'] = m(((torch.from_numpy(pixels).permute(2, 0, 1).float() - mean)/std)[None])[0].numpy()
-    for h in hooks: h.remove()
-    return out

@@ -17,8 +17,9 @@ from timm.utils import AttentionExtract
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from .layers import QuantLayer
-from .models import EMBEDDINGS, paper_table
+from .quant_layer import QuantLayer
+from .accounting import paper_table
+from .models import EMBEDDINGS
 from .quantizers import ternary
 from .sensitivity import components, labelled
 

@@ -22,7 +22,8 @@ from .experiments import (Cell, cell_dir, cell_profile, choose_cells, impossible
                                  run_cell)
 from .jobs import Job, as_options, cpu_slots, engine_overrides, exit_code, parse_set, run_jobs, run_options
 from .loop import EngineConfig, make_accelerator, minutes_left
-from .models import PUBLISHED_MODELS, load_published, paper_table
+from .accounting import paper_table
+from .checkpoints import PUBLISHED_MODELS, load_published
 from .profiles import DEFAULT_PROFILE, Profile, load_profile
 from .runs import Run, epochs_done, epochs_of, teacher_file
 from .training import evaluate

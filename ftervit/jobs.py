@@ -15,7 +15,7 @@ import yaml
 from tqdm.auto import tqdm
 
 from .loop import EXIT_TIME_UP, TimeUp
-from .profiles import DEFAULT_PROFILE
+from .profiles import DEFAULT_PROFILE, fixed_paths
 
 # %% auto #0
 __all__ = ['parse_set', 'as_options', 'run_options', 'engine_overrides', 'exit_code', 'Job', 'cpu_slots', 'run_jobs', 'forking',
@@ -91,10 +91,14 @@ class Job(NamedTuple):
 
 # %% ../nbs/05b_jobs.ipynb #f367a23b
 def cpu_slots(jobs: int) -> list[dict[str, str]]:
-    "Environments of as many processes as there are cores, or `jobs` if that is fewer, each with its share of them."
+    """Environments of as many processes as there are cores, or `jobs` if that is fewer.
+
+    They hold `fixed_paths`, so that what is trained depends neither on the processor nor on its cores; where those are
+    not to be had, each its share of the cores.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     n = max(1, min(cores, jobs))
-    return [{k: str(max(1, cores//n)) for k in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')}]*n
+    return [fixed_paths() or {'OMP_NUM_THREADS': str(max(1, cores//n))}]*n
 
 # %% ../nbs/05b_jobs.ipynb #403d564a
 def _judge(ended: list[tuple[Job, int]]) -> None:

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .export import pack
-from .layers import QuantLayer, QuantLayerNorm, QuantLinear, int_matmul
+from .layers import QuantLayerNorm, QuantLinear
+from .quant_layer import QuantLayer, int_matmul
 from .quantizers import int8_symmetric
 
 try: from ftervit.engine import ffi, lib

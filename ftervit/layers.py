@@ -5,162 +5,23 @@
 # %% ../nbs/02_layers.ipynb #fc07501e
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from timm.layers import Attention, RmsNorm
-from timm.models.swin_transformer import WindowAttention
+from fastcore.basics import patch
+from timm.layers import RmsNorm
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from .quantizers import (EPS, Affine, Granularity, Quantized, TernaryMethod, fake_quantize, int8_asymmetric,
-                                int8_symmetric, ternary)
+from .quant_layer import ActQuant, QuantLayer, WeightMethod, int_matmul, quantize_activation, quantize_weight
+from .quantizers import EPS, ActMethod, Granularity, Quantized, TernaryMethod, fake_quantize
 
 # %% auto #0
-__all__ = ['INT8_CPU', 'ActMethod', 'WeightMethod', 'ForwardMode', 'QUANT_ATTENTION', 'CalibrationMethod', 'int_matmul',
-           'quantize_activation', 'ActQuant', 'quantize_weight', 'QuantLayer', 'set_mode', 'QuantLinear',
-           'TernaryBitLinear', 'QuantConv2d', 'TernaryBitConv2d', 'QuantLayerNorm', 'QuantRmsNorm', 'TernaryLayerNorm',
-           'quantized_matmul', 'QuantAttention', 'QuantWindowAttention', 'calibrate']
+__all__ = ['QuantLinear', 'TernaryBitLinear', 'QuantConv2d', 'TernaryBitConv2d', 'QuantLayerNorm', 'TernaryLayerNorm',
+           'QuantRmsNorm']
 
-# %% ../nbs/02_layers.ipynb #5a3fa274
-INT8_CPU = torch.cpu.get_capabilities().get('avx512_vnni', False)   # else `torch._int_mm` is a plain loop
-
-
-def _matmul_in_slices(a: Tensor, b: Tensor) -> Tensor:
-    "`int_matmul` for any device: FP32 products, whatever autocast would prefer."
-    with torch.autocast(a.device.type, enabled=False):
-        return sum((x.float() @ y.float().t()).to(torch.int32) for x, y in zip(a.split(1024, 1), b.split(1024, 1)))
-
-
-def int_matmul(a: Tensor,   # int8 (M, K)
-               b: Tensor    # int8 (N, K)
-              ) -> Tensor:
-    "`a @ b.T` with exact int32 accumulation, int32 (M, N)."
-    fits = a.shape[0] > 16 and a.shape[1] % 8 == 0 and b.shape[0] % 8 == 0   # what a GPU asks for
-    if INT8_CPU if a.device.type == 'cpu' else a.device.type == 'cuda' and fits: return torch._int_mm(a, b.t())
-    return _matmul_in_slices(a, b)
-
-# %% ../nbs/02_layers.ipynb #1c399dd1
-ActMethod = Literal['symmetric', 'asymmetric', 'static']
-
-
-def quantize_activation(x: Tensor, method: ActMethod, granularity: Granularity, limits: Tensor | None = None) -> Quantized | Affine:
-    "`x` as int8 codes: symmetric, asymmetric, or asymmetric between given `limits` (2,), `static`."
-    return int8_symmetric(x, granularity) if method == 'symmetric' else int8_asymmetric(x, granularity, limits)
-
-
-class ActQuant(nn.Module):
-    """How one activation is quantised: called with it, returns its codes.
-
-    `static`: between `limits`, a buffer (2,) that `calibrate` fills; NaN until then, and so is all that comes out.
-    """
-    def __init__(self, method: ActMethod = 'symmetric', granularity: Granularity = 'token', device=None):
-        super().__init__()
-        if method not in get_args(ActMethod): raise ValueError(f"activation method {method!r}: choose one of {', '.join(get_args(ActMethod))}")
-        self.method, self.granularity = method, granularity
-        self.register_buffer('limits', torch.full((2,), float('nan'), device=device) if method == 'static' else None)
-        self.observer: Callable[[Tensor], None] | None = None   # while calibrating: sees the activation, and the layer computes in FP32
-
-    def forward(self, x: Tensor) -> Quantized | Affine: return quantize_activation(x, self.method, self.granularity, self.limits)
-    def extra_repr(self) -> str: return f"{self.method} per {'tensor' if self.method == 'static' else self.granularity}"
-
-# %% ../nbs/02_layers.ipynb #4c55cc51
-WeightMethod = Literal[TernaryMethod, 'int8']
-ForwardMode = Literal['train', 'exact', 'published']
-
-
-def quantize_weight(w: Tensor, method: WeightMethod, granularity: Granularity) -> Quantized:
-    "`w` as codes and scale: ternary by one of the four rules, or symmetric int8."
-    return int8_symmetric(w, granularity) if method == 'int8' else ternary(w, method, granularity)
-
-
-def _readable(t: Tensor) -> bool:
-    "Whether the numbers of `t` are there to be compared: not on `meta`, under a transform as `vmap`, or while a graph is recorded."
-    return (type(t) in (Tensor, nn.Parameter) and t.device.type != 'meta' and not torch._C._functorch.is_functorch_wrapped_tensor(t)
-            and not torch.jit.is_tracing() and not (t.is_cuda and torch.cuda.is_current_stream_capturing()))
-
-
-def _same(a: Tensor, b: Tensor) -> bool: return a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
-
-
-class QuantLayer:
-    "Mixin of the quantised layers: `method`, `granularity`, `mode` and the codes of the parameters named in `quantized_params`."
-    quantized_params: tuple[str, ...] = ('weight',)
-
-    def _init_quant(self, method: WeightMethod, granularity: Granularity) -> None:
-        if method not in (known := (*get_args(TernaryMethod), 'int8')):
-            raise ValueError(f"method {method!r}: choose one of {', '.join(known)}")
-        if granularity not in ('tensor', 'channel'): raise ValueError(f"granularity {granularity!r} of a weight: choose tensor or channel")
-        self.method, self.granularity = method, granularity
-        self._mode: ForwardMode = 'train'
-        self._codes: tuple[Any, dict[str, Tensor], dict[str, Quantized]] | None = None   # rule, copies of what was quantised, result
-
-    def __getstate__(self) -> dict[str, Any]: return self.__dict__ | {'_codes': None}   # neither copied nor pickled
-
-    @property
-    def mode(self) -> ForwardMode:
-        "How `forward` computes: `train`, `exact` or `published`."
-        return self._mode
-
-    @mode.setter
-    def mode(self, mode: ForwardMode) -> None:
-        if mode not in get_args(ForwardMode): raise ValueError(f"forward mode {mode!r}: choose train, exact or published")
-        act = getattr(self, 'act', None)
-        if mode == 'published' and ((self.method, self.granularity) != self.published_form or act and act.method != 'symmetric'):
-            raise ValueError(f"{type(self).__name__}: the published evaluation exists only for {' per '.join(self.published_form)} and symmetric "
-                             f"activations, this layer is {self.method} per {self.granularity}" + (f", {act.method}" if act else ''))
-        self._mode, self._codes = mode, None
-
-    @property
-    def bits(self) -> int:
-        "Bits of a stored weight: 2 (ternary) or 8."
-        return 8 if self.method == 'int8' else 2
-
-    @torch.no_grad()
-    def codes(self) -> dict[str, Quantized]:
-        """Integer codes (int8, the parameter's shape) and FP32 scales of each quantised parameter, by name, as the parameters are now.
-
-        Quantised anew unless every number is still the one that gave the codes in memory.
-        """
-        if torch.compiler.is_compiling(): return self._quantize_all()   # a graph cannot know when a weight has changed
-        self._recompute()
-        now = {n: t for n in (*self.quantized_params, 'channel_scale') if (t := getattr(self, n, None)) is not None}
-        if not all(map(_readable, now.values())): return self._quantize_all()
-        rule, (known, before, codes) = (self.method, self.granularity), self._codes or (None, {}, {})
-        if known != rule or before.keys() != now.keys() or not all(_same(before[n], t) for n, t in now.items()):
-            with torch.inference_mode(False), torch.no_grad(): codes, before = self._quantize_all(), {n: t.clone() for n, t in now.items()}
-            self._codes = rule, before, codes
-        return codes
-
-    def _recompute(self) -> None:
-        "A weight that torch's pruning or weight normalisation would only compute at the next forward pass, computed now."
-        if any(n in self.__dict__ for n in self.quantized_params):
-            for hook in self._forward_pre_hooks.values():
-                if type(hook).__module__.startswith('torch.nn.utils'): hook(self, None)
-
-    def _quantize_all(self) -> dict[str, Quantized]:
-        return {n: self._quantize(n) for n in self.quantized_params if getattr(self, n) is not None}
-
-    def _quantize(self, name: str) -> Quantized:
-        return quantize_weight(getattr(self, name), self.method, self.granularity)
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, {self.method} per {self.granularity}"
-
-
-def set_mode(model: nn.Module,    # model with quantised layers
-             mode: ForwardMode    # how they compute from now on
-            ) -> nn.Module:
-    "`model`, all its quantised layers switched to `mode`. Raises `ValueError` if there are none."
-    layers = [m for m in model.modules() if isinstance(m, QuantLayer)]
-    if not layers: raise ValueError(f"{type(model).__name__} has no quantised layers: call `ternarize` first")
-    for m in layers: m.mode = mode
-    return model
-
-# %% ../nbs/02_layers.ipynb #4d3a0d37
+# %% ../nbs/02_layers.ipynb #1304bb9b
 def _full(x: Tensor) -> Tensor:
     "`x` in FP32 (FP64 stays); under autocast, which chooses the types itself, as it is."
     return x if torch.is_autocast_enabled(x.device.type) else x.to(torch.promote_types(x.dtype, torch.float32))
@@ -170,7 +31,21 @@ def _like(y: Tensor, x: Tensor) -> Tensor:
     "`y` in the type of `x`; under autocast as it is."
     return y if torch.is_autocast_enabled(x.device.type) else y.to(x.dtype)
 
+# %% ../nbs/02_layers.ipynb #748fe56c
+def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    "RMSNorm of the rows of `x` (M, K), and the reciprocals of their root mean squares (M, 1)."
+    rstd = torch.rsqrt((x*x).mean(-1, keepdim=True) + eps)
+    return x * rstd * weight, rstd
 
+
+def _rms_norm_backward(grad: Tensor, x: Tensor, weight: Tensor, rstd: Tensor) -> tuple[Tensor, Tensor]:
+    "Gradients of input and weight; `grad` is used up."
+    xhat = x * rstd
+    of_weight = (grad * xhat).sum(0)
+    grad *= weight
+    return (grad - xhat * (grad * xhat).mean(-1, keepdim=True)).mul_(rstd), of_weight
+
+# %% ../nbs/02_layers.ipynb #4d3a0d37
 class _BitLinear(torch.autograd.Function):
     "RMSNorm, int8, integer product, scales, bias as one function with the straight-through gradient."
 
@@ -178,10 +53,7 @@ class _BitLinear(torch.autograd.Function):
     def forward(ctx, x, norm_weight, norm_eps, weight, codes, scale, bias, act_method, limits):
         x2 = x.detach().reshape(-1, x.shape[-1])
         x2 = x2.to(torch.promote_types(x.dtype, torch.float32))
-        if norm_weight is None: xn, rstd = x2, None
-        else:
-            rstd = torch.rsqrt((x2*x2).mean(-1, keepdim=True) + norm_eps)
-            xn = x2 * rstd * norm_weight
+        xn, rstd = (x2, None) if norm_weight is None else _rms_norm(x2, norm_weight, norm_eps)
         q, s, *z = quantize_activation(xn, act_method, 'token', limits)
         z = z[0] if z else None
         y = int_matmul(q, codes)
@@ -191,8 +63,7 @@ class _BitLinear(torch.autograd.Function):
         if bias is not None: y += bias
         ctx.save_for_backward(x2 if rstd is not None else None, norm_weight, rstd, q, s, z, codes, scale)
         ctx.x_shape, ctx.x_dtype = x.shape, x.dtype
-        half = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-        return y.to(half)
+        return y.to(torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype)
 
     @staticmethod
     @once_differentiable
@@ -205,11 +76,7 @@ class _BitLinear(torch.autograd.Function):
         if need[6]: gb = grad.sum(0, dtype=torch.float32)
         if need[0] or need[1]:
             gx = (grad @ codes.float().mul_(scale).to(dt)).float()
-            if rstd is not None:
-                xhat = x * rstd
-                if need[1]: gg = (gx * xhat).sum(0)
-                gx *= g
-                gx = (gx - xhat * (gx * xhat).mean(-1, keepdim=True)).mul_(rstd)
+            if rstd is not None: gx, gg = _rms_norm_backward(gx, x, g, rstd)
             gx = gx.reshape(ctx.x_shape).to(ctx.x_dtype)
         return gx, gg, None, gw, None, None, gb, None, None
 
@@ -240,122 +107,144 @@ class QuantLinear(QuantLayer, nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         if self.mode == 'published': return self._published(x)
         if self.act.observer: return self._observed(x)
-        codes, scale = self.codes()['weight'] if self.mode == 'exact' else quantize_weight(self.weight.detach(), self.method, self.granularity)
+        codes, scale = (self.codes()['weight'] if self.mode == 'exact'
+                        else quantize_weight(self.weight.detach(), self.method, self.granularity))
         g, eps = (self.norm.weight, self.norm.eps) if self.norm is not None else (None, None)
-        return _BitLinear.apply(x, g, eps, self.weight, codes, scale, self.bias if self.bias_used else None, self.act.method, self.act.limits)
+        bias = self.bias if self.bias_used else None
+        return _BitLinear.apply(x, g, eps, self.weight, codes, scale, bias, self.act.method, self.act.limits)
 
-    def _observed(self, x: Tensor) -> Tensor:
-        if self.norm is not None: x = self.norm(x)
-        self.act.observer(x)
-        return F.linear(x, self.weight, self.bias if self.bias_used else None)
-
-    def _published(self, x: Tensor) -> Tensor:
-        bf16 = torch.bfloat16
-        codes, gamma = self.codes()['weight']
-        xn = x.to(torch.promote_types(x.dtype, torch.float32))
-        if self.norm is not None: xn = F.rms_norm(xn, xn.shape[-1:], self.norm.weight.to(xn.dtype), self.norm.eps)
-        s_x = 127 / xn.abs().amax(-1, keepdim=True).clamp(min=EPS)
-        x_int = (xn * s_x).round().clamp(-128, 127).to(torch.int8)
-        acc = int_matmul(x_int.reshape(-1, x.shape[-1]), codes).reshape(*x.shape[:-1], len(codes)).float()
-        y = (acc.to(bf16) / ((1 / gamma) * s_x.to(bf16).float()).to(bf16)).to(x.dtype)
-        return y + self.bias if self.bias_used else y
-
-    @classmethod
-    def from_float(cls, m: nn.Linear, **kwargs) -> QuantLinear:
-        "A quantised layer that shares the parameters of the FP32 layer `m`; its RMSNorm weights start at one."
-        new = cls(m.in_features, m.out_features, m.bias is not None, 'meta', **kwargs)
-        new.weight, new.bias = m.weight, m.bias
-        new.act = ActQuant(new.act.method, 'token', m.weight.device)
-        if new.norm is not None: new.norm.weight = nn.Parameter(torch.ones(m.in_features, device=m.weight.device, dtype=m.weight.dtype))
-        return new.train(m.training)
-
-
+# %% ../nbs/02_layers.ipynb #8159eb97
 class TernaryBitLinear(QuantLinear):
     "FTerViT's linear layer (FTerViT, arXiv 2605.21171): absmean per tensor, RMSNorm first."
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None, *,
                  method: TernaryMethod = 'absmean', norm: bool = True, **kwargs):
         super().__init__(in_features, out_features, bias, device, dtype, method=method, norm=norm, **kwargs)
 
+# %% ../nbs/02_layers.ipynb #97b86928
+@patch(cls_method=True)
+def from_float(cls: QuantLinear, m: nn.Linear, **kwargs) -> QuantLinear:
+    "A quantised layer that shares the parameters of the FP32 layer `m`; its RMSNorm weights start at one."
+    new = cls(m.in_features, m.out_features, m.bias is not None, 'meta', **kwargs)
+    new.weight, new.bias = m.weight, m.bias
+    new.act = ActQuant(new.act.method, 'token', m.weight.device)
+    if new.norm is not None: new.norm.weight = nn.Parameter(m.weight.new_ones(m.in_features))
+    return new.train(m.training)
+
+# %% ../nbs/02_layers.ipynb #2b49b45f
+@patch
+def _observed(self: QuantLinear, x: Tensor) -> Tensor:
+    if self.norm is not None: x = self.norm(x)
+    self.act.observer(x)
+    return F.linear(x, self.weight, self.bias if self.bias_used else None)
+
+# %% ../nbs/02_layers.ipynb #3dabce0d
+@patch
+def _published(self: QuantLinear, x: Tensor) -> Tensor:
+    bf16 = torch.bfloat16
+    codes, gamma = self.codes()['weight']
+    xn = x.to(torch.promote_types(x.dtype, torch.float32))
+    if self.norm is not None: xn = F.rms_norm(xn, xn.shape[-1:], self.norm.weight.to(xn.dtype), self.norm.eps)
+    s_x = 127 / xn.abs().amax(-1, keepdim=True).clamp(min=EPS)
+    x_int = (xn * s_x).round().clamp(-128, 127).to(torch.int8)
+    acc = int_matmul(x_int.reshape(-1, x.shape[-1]), codes).reshape(*x.shape[:-1], len(codes)).float()
+    y = (acc.to(bf16) / ((1 / gamma) * s_x.to(bf16).float()).to(bf16)).to(x.dtype)
+    return y + self.bias if self.bias_used else y
+
 # %% ../nbs/02_layers.ipynb #fbf0946e
 class QuantConv2d(QuantLayer, nn.Conv2d):
-    """`nn.Conv2d` with quantised weights and int8 activations per (image, input channel; `act='static'`: one calibrated range).
+    """`nn.Conv2d` with quantised weights and int8 activations per (image, input channel; `act='static'`: one range).
 
     `x` (B, C, H, W) -> (B, O, H', W'); groups, stride, zero padding and dilation as in `nn.Conv2d`. The bias is FP32.
     `channel_scale`: a learnable factor per output channel, init 1.
     """
     published_form = ('absmean', 'channel')
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
-                 bias: bool = True, padding_mode: str = 'zeros', device=None, dtype=None, *,
-                 method: WeightMethod, granularity: Granularity = 'channel', channel_scale: bool = False, act: ActMethod = 'symmetric'):
-        if padding_mode != 'zeros': raise ValueError(f"padding_mode {padding_mode!r}: the quantised convolution pads with zeros only")
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1,
+                 groups: int = 1, bias: bool = True, padding_mode: str = 'zeros', device=None, dtype=None, *,
+                 method: WeightMethod, granularity: Granularity = 'channel', channel_scale: bool = False,
+                 act: ActMethod = 'symmetric'):
+        if padding_mode != 'zeros':
+            raise ValueError(f"padding_mode {padding_mode!r}: the quantised convolution pads with zeros only")
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+                         device, dtype)
         self.act = ActQuant(act, 'map', device)
         self._init_quant(method, granularity)
-        self.channel_scale = nn.Parameter(torch.ones(out_channels, device=device, dtype=dtype)) if channel_scale else None
+        ones = torch.ones(out_channels, device=device, dtype=dtype) if channel_scale else None
+        self.channel_scale = nn.Parameter(ones) if channel_scale else None
+
+    def _scaled(self, t: Tensor) -> Tensor:
+        "`t`, one row per output channel, times the channels' scales."
+        return t if self.channel_scale is None else t * self.channel_scale.view(-1, 1, 1, 1)
 
     def _quantize(self, name: str) -> Quantized:
         codes, scale = super()._quantize(name)
-        return Quantized(codes, scale if self.channel_scale is None else scale * self.channel_scale.view(-1, 1, 1, 1))
+        return Quantized(codes, self._scaled(scale))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.act.observer:
             self.act.observer(x)
-            w = self.weight if self.channel_scale is None else self.weight * self.channel_scale.view(-1, 1, 1, 1)
-            return self._conv_forward(x, w, self.bias)
+            return self._conv_forward(x, self._scaled(self.weight), self.bias)
         if self.mode == 'exact': return self._exact(x)
-        w = fake_quantize(self.weight, quantize_weight, self.method, self.granularity)
-        if self.channel_scale is not None: w = w * self.channel_scale.view(-1, 1, 1, 1)
+        w = self._scaled(fake_quantize(self.weight, quantize_weight, self.method, self.granularity))
         q = fake_quantize(x, quantize_activation, self.act.method, 'map', self.act.limits)
         return _like(self._conv_forward(q, w, None if self.bias is None else _full(self.bias)), x)
 
-    def _exact(self, x: Tensor) -> Tensor:
-        codes, scale = self.codes()['weight']
-        q, s, *z = self.act(x)
-        if z: q = q - z[0]
-        (b, c), g, o = x.shape[:2], self.groups, self.out_channels
-        s = s.expand(b, c, 1, 1)
-        # one group per input channel: every channel's sums stay integers, exact in FP32 up to 2^24
-        most = (255 if z else 127)*(127 if self.method == 'int8' else 1)*self.kernel_size[0]*self.kernel_size[1]
-        dtype = torch.float32 if most <= 2**24 else torch.float64
-        k = codes.to(dtype).view(g, o//g, c//g, *self.kernel_size).transpose(1, 2).reshape(-1, 1, *self.kernel_size)
-        with torch.autocast(x.device.type, enabled=False): acc = F.conv2d(q.to(dtype), k, None, self.stride, self.padding, self.dilation, c).float()
-        y = (acc.view(b, g, c//g, o//g, *acc.shape[2:]) * s.view(b, g, c//g, 1, 1, 1)).sum(2).flatten(1, 2) * scale.view(-1, 1, 1)
-        return _like(y if self.bias is None else y + self.bias.view(-1, 1, 1), x)
+# %% ../nbs/02_layers.ipynb #42b430cb
+@patch
+def _exact(self: QuantConv2d, x: Tensor) -> Tensor:
+    codes, scale = self.codes()['weight']
+    q, s, *z = self.act(x)
+    if z: q = q - z[0]
+    (b, c), g, o = x.shape[:2], self.groups, self.out_channels
+    # one group per input channel: every channel's sums stay integers, exact in FP32 up to 2^24
+    most = (255 if z else 127)*(127 if self.method == 'int8' else 1)*self.kernel_size[0]*self.kernel_size[1]
+    dtype = torch.float32 if most <= 2**24 else torch.float64
+    k = codes.to(dtype).view(g, o//g, c//g, *self.kernel_size).transpose(1, 2).reshape(-1, 1, *self.kernel_size)
+    with torch.autocast(x.device.type, enabled=False):
+        acc = F.conv2d(q.to(dtype), k, None, self.stride, self.padding, self.dilation, c).float()
+    y = acc.view(b, g, c//g, o//g, *acc.shape[2:]) * s.expand(b, c, 1, 1).view(b, g, c//g, 1, 1, 1)
+    y = y.sum(2).flatten(1, 2) * scale.view(-1, 1, 1)
+    return _like(y if self.bias is None else y + self.bias.view(-1, 1, 1), x)
 
-    @classmethod
-    def from_float(cls, m: nn.Conv2d, **kwargs) -> QuantConv2d:
-        "A quantised layer that shares the parameters of the FP32 layer `m`."
-        new = cls(m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation, m.groups, m.bias is not None,
-                  m.padding_mode, 'meta', **kwargs)
-        new.weight, new.bias = m.weight, m.bias
-        new.act = ActQuant(new.act.method, 'map', m.weight.device)
-        if new.channel_scale is not None: new.channel_scale = nn.Parameter(torch.ones(m.out_channels, device=m.weight.device, dtype=m.weight.dtype))
-        return new.train(m.training)
-
-
+# %% ../nbs/02_layers.ipynb #d411e38f
 class TernaryBitConv2d(QuantConv2d):
     "FTerViT's patch embedding (FTerViT, arXiv 2605.21171): absmean per output channel, learnable channel scale."
-    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
-                 bias: bool = True, padding_mode: str = 'zeros', device=None, dtype=None, *,
+    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1,
+                 groups: int = 1, bias: bool = True, padding_mode: str = 'zeros', device=None, dtype=None, *,
                  method: TernaryMethod = 'absmean', channel_scale: bool = True, **kwargs):
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype,
-                         method=method, channel_scale=channel_scale, **kwargs)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+                         device, dtype, method=method, channel_scale=channel_scale, **kwargs)
+
+# %% ../nbs/02_layers.ipynb #af2b442a
+@patch(cls_method=True)
+def from_float(cls: QuantConv2d, m: nn.Conv2d, **kwargs) -> QuantConv2d:
+    "A quantised layer that shares the parameters of the FP32 layer `m`."
+    new = cls(m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation, m.groups,
+              m.bias is not None, m.padding_mode, 'meta', **kwargs)
+    new.weight, new.bias = m.weight, m.bias
+    new.act = ActQuant(new.act.method, 'map', m.weight.device)
+    if new.channel_scale is not None: new.channel_scale = nn.Parameter(m.weight.new_ones(m.out_channels))
+    return new.train(m.training)
 
 # %% ../nbs/02_layers.ipynb #09f090be
 class QuantLayerNorm(QuantLayer, nn.LayerNorm):
-    "`nn.LayerNorm` with quantised scale and shift, one quantisation scale per tensor; mean and variance in FP32. Shapes as in `nn.LayerNorm`."
+    "`nn.LayerNorm` with quantised scale and shift, one quantisation scale per tensor; mean and variance in FP32."
     quantized_params = ('weight', 'bias')
     published_form = ('absmean', 'tensor')
 
-    def __init__(self, normalized_shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, device=None, dtype=None, *,
-                 method: WeightMethod):
+    def __init__(self, normalized_shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True,
+                 device=None, dtype=None, *, method: WeightMethod):
         super().__init__(normalized_shape, eps, elementwise_affine, bias, device, dtype)
         self._init_quant(method, 'tensor')
 
+    def _affine(self, name: str) -> Tensor | None:
+        "Fake-quantised scale or shift."
+        if (t := getattr(self, name)) is None: return None
+        if self.mode == 'train': return fake_quantize(t, quantize_weight, self.method, 'tensor')
+        return self.codes()[name].dequantize()
+
     def forward(self, x: Tensor) -> Tensor:
-        if self.mode == 'train': affine = [fake_quantize(t, quantize_weight, self.method, 'tensor') if t is not None else None for t in (self.weight, self.bias)]
-        else: affine = [self.codes()[n].dequantize() if getattr(self, n) is not None else None for n in self.quantized_params]
+        affine = map(self._affine, self.quantized_params)
         return _like(F.layer_norm(_full(x), self.normalized_shape, *affine, self.eps), x)
 
     @classmethod
@@ -365,7 +254,14 @@ class QuantLayerNorm(QuantLayer, nn.LayerNorm):
         new.weight, new.bias = m.weight, m.bias
         return new.train(m.training)
 
+# %% ../nbs/02_layers.ipynb #eaa62226
+class TernaryLayerNorm(QuantLayerNorm):
+    "FTerViT's LayerNorm (FTerViT, arXiv 2605.21171): scale and shift ternary by absmean, one quantisation scale each."
+    def __init__(self, normalized_shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True,
+                 device=None, dtype=None, *, method: TernaryMethod = 'absmean'):
+        super().__init__(normalized_shape, eps, elementwise_affine, bias, device, dtype, method=method)
 
+# %% ../nbs/02_layers.ipynb #44ea624e
 class QuantRmsNorm(QuantLayer, nn.RMSNorm):
     "timm's `RmsNorm` (or `nn.RMSNorm`) with a quantised scale, likewise; it has no shift."
     published_form = ('absmean', 'tensor')
@@ -382,135 +278,3 @@ class QuantRmsNorm(QuantLayer, nn.RMSNorm):
         new._init_quant(method, 'tensor')
         new.weight = m.weight
         return new.train(m.training)
-
-
-class TernaryLayerNorm(QuantLayerNorm):
-    "FTerViT's LayerNorm (FTerViT, arXiv 2605.21171): scale and shift ternary by absmean, one quantisation scale each."
-    def __init__(self, normalized_shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, device=None, dtype=None, *,
-                 method: TernaryMethod = 'absmean'):
-        super().__init__(normalized_shape, eps, elementwise_affine, bias, device, dtype, method=method)
-
-# %% ../nbs/02_layers.ipynb #8c4ea8f3
-class _Product(torch.autograd.Function):
-    "Integer product of two quantised tensors, their scales, straight-through gradients."
-
-    @staticmethod
-    def forward(ctx, a, b, na, sa, nb, sb):
-        ctx.save_for_backward(na, sa, nb, sb)
-        ctx.dtypes = a.dtype, b.dtype
-        with torch.autocast(a.device.type, enabled=False):
-            acc = sum((x.float() @ y.float()).to(torch.int32) for x, y in zip(na.split(256, -1), nb.split(256, -2)))
-        return (acc.float() * (sa*sb)).to(a.dtype)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        na, sa, nb, sb = ctx.saved_tensors
-        a, b = (na.float()*sa).to(grad.dtype), (nb.float()*sb).to(grad.dtype)
-        return (grad @ b.transpose(-2, -1)).to(ctx.dtypes[0]), (a.transpose(-2, -1) @ grad).to(ctx.dtypes[1]), None, None, None, None
-
-
-def quantized_matmul(a: Tensor,        # (..., M, K)
-                     b: Tensor,        # (..., K, N)
-                     act_a: ActQuant,  # how each is quantised: one scale per matrix, granularity `map`
-                     act_b: ActQuant
-                    ) -> Tensor:
-    "`a @ b` of both operands' int8 codes with exact int32 accumulation (..., M, N), in the dtype of `a`."
-    if act_a.observer: act_a.observer(a); act_b.observer(b); return a @ b
-    with torch.no_grad():
-        (na, sa, *za), (nb, sb, *zb) = act_a(a), act_b(b)
-        na, nb = (n.to(torch.int16) - z[0].to(torch.int16) if z else n for n, z in ((na, za), (nb, zb)))
-    return _Product.apply(a, b, na, sa, nb, sb)
-
-# %% ../nbs/02_layers.ipynb #9eb08db4
-class _QuantProducts:
-    "Mixin over timm's attention modules: the two products take quantised operands."
-    @classmethod
-    def from_float(cls, m: nn.Module, method: ActMethod) -> nn.Module:
-        "A module that shares all that `m` has, with quantised products."
-        new = copy.copy(m)
-        new._modules = dict(m._modules)
-        new.__class__, new.fused_attn = cls, False
-        for n in 'qkva': setattr(new, f'act_{n}', ActQuant(method, 'map', m.qkv.weight.device))
-        return new
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-        "Tokens (B, N, C) from queries, keys, values (B, heads, N, C / heads) and an additive bias of the logits."
-        a = quantized_matmul(q, k.transpose(-2, -1), self.act_q, self.act_k) * self.scale
-        a = self.attn_drop((a if bias is None else a + bias).softmax(-1))
-        return quantized_matmul(a, v, self.act_a, self.act_v).transpose(1, 2).flatten(2)
-
-
-class QuantAttention(_QuantProducts, Attention):
-    "timm's `Attention` with quantised Q, K, V and attention matrix; `x` (B, N, C) -> (B, N, C). No mask."
-    def forward(self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-        if attn_mask is not None or is_causal or self.gate is not None: raise ValueError('quantised attention has neither masks nor gates')
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        return self.proj_drop(self.proj(self.norm(self._attend(self.q_norm(q), self.k_norm(k), v, None))))
-
-
-class QuantWindowAttention(_QuantProducts, WindowAttention):
-    "Swin's `WindowAttention`, likewise; `x` (windows, N, C), `mask` (windows per image, N, N) of 0 and minus infinity."
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        bias = self._get_rel_pos_bias()
-        if mask is not None: bias = (bias + mask[:, None]).repeat(len(x)//len(mask), 1, 1, 1)
-        return self.proj_drop(self.proj(self._attend(q, k, v, bias)))
-
-
-QUANT_ATTENTION = {Attention: QuantAttention, WindowAttention: QuantWindowAttention}
-
-# %% ../nbs/02_layers.ipynb #e6b5bb68
-CalibrationMethod = Literal['minmax', 'percentile', 'omse']
-_BINS = 4096   # of the histogram between the extremes
-
-
-def _best_limits(method: CalibrationMethod, low: float, high: float, counts: Tensor, percentile: float) -> tuple[float, float]:
-    "The range for values of which `counts` (bins,) FP64 lie in equal bins between `low` and `high`."
-    centres = low + (high - low)*(torch.arange(len(counts), dtype=torch.float64, device=counts.device) + 0.5)/len(counts)
-    if method == 'percentile':
-        share = counts.cumsum(0)/counts.sum()
-        keep = centres[(share >= 1 - percentile/100) & (share - counts/counts.sum() <= percentile/100)]
-        return keep[0].item(), keep[-1].item()
-    limits = [(f*low, f*high) for f in torch.linspace(0.02, 1, 99).tolist()]
-    errors = [(counts*(int8_asymmetric(centres, 'tensor', torch.tensor(l, device=counts.device)).dequantize() - centres).square()).sum() for l in limits]
-    return limits[int(torch.stack(errors).argmin())]
-
-
-@torch.no_grad()
-def calibrate(model: nn.Module,                          # with activations of method `static`
-              batches: Iterable[Tensor],                 # images; iterated over twice
-              method: CalibrationMethod = 'minmax',
-              percentile: float = 99.99                  # of values kept at each end, for `percentile`
-             ) -> nn.Module:
-    """`model` with the ranges of its static activations set from what they are in FP32 on `batches`.
-
-    Raises `ValueError` for an unknown method, a model without static activations, one whose activations are not finite, or no images.
-    """
-    if method not in get_args(CalibrationMethod): raise ValueError(f"calibration {method!r}: choose one of {', '.join(get_args(CalibrationMethod))}")
-    if not 50 < percentile < 100: raise ValueError(f"percentile {percentile}: expected more than 50 and less than 100")
-    acts = {n: m for n, m in model.named_modules() if isinstance(m, ActQuant)}
-    if not any(a.method == 'static' for a in acts.values()): raise ValueError(f"{type(model).__name__} has no static activations: nothing to calibrate")
-    training, low, high, counts = model.training, {}, {}, {}
-    def extremes(n):
-        def see(x): a, b = x.float().aminmax(); low[n], high[n] = min(low.get(n, 0.), a.item()), max(high.get(n, 0.), b.item())
-        return see
-    def histogram(n):
-        def see(x): counts[n] = counts.get(n, 0) + torch.histc(x.float(), _BINS, low[n], high[n]).double()
-        return see
-    try:
-        model.eval()
-        for look in (extremes, histogram)[:1 if method == 'minmax' else 2]:
-            for n, a in acts.items(): a.observer = look(n)
-            for x in batches:
-                if len(x): model(x)
-    finally:
-        for a in acts.values(): a.observer = None
-        model.train(training)
-    for n, a in acts.items():
-        if a.method != 'static': continue
-        if n not in low: raise ValueError(f"{n or 'the layer'} saw no activation: give at least one batch")
-        if not abs(low[n]) + abs(high[n]) < float('inf'): raise ValueError(f"{n or 'the layer'} saw activations that are not finite")
-        limits = (low[n], high[n]) if method == 'minmax' or low[n] == high[n] else _best_limits(method, low[n], high[n], counts[n], percentile)
-        a.limits.copy_(torch.tensor(limits))
-    return model

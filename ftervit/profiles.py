@@ -5,7 +5,7 @@
 # %% ../nbs/00_profiles.ipynb #3672810b
 from __future__ import annotations
 
-import copy, hashlib, io, json, os, random, tempfile
+import hashlib, io, json, os, random, tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
+from fastcore.basics import patch
 from matplotlib import rcParams
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from timm.layers import set_fused_attn, use_fused_attn
@@ -22,12 +23,14 @@ from timm.layers import set_fused_attn, use_fused_attn
 # %% auto #0
 __all__ = ['DEFAULT_PROFILE', 'NEUTRAL', 'TEST_PROFILE', 'TEST_ENV', 'PROFILE_ENV', 'REMEDY', 'COLORS', 'FIXED_PATHS', 'SWITCHES',
            'project_root', 'Config', 'Profile', 'set_path', 'load_profile', 'atomic_write', 'save_json', 'load_json',
-           'save_table', 'load_table', 'use_style', 'save_figure', 'seed_all', 'fixed_paths', 'switches', 'switched',
-           'set_switches', 'isolate']
+           'save_table', 'load_table', 'use_style', 'save_figure', 'seed_all', 'fixed_paths', 'switches',
+           'set_switches', 'switched', 'isolate']
 
 # %% ../nbs/00_profiles.ipynb #8eb4f91c
 def project_root() -> Path:
-    "The repository's top folder: `FTERVIT_ROOT` if set, else the folder that holds the package's `data/profiles`, else the working directory."
+    """The repository's top folder: `FTERVIT_ROOT` if set, else the folder that holds the package's `data/profiles`,
+    else the working directory.
+    """
     if env := os.environ.get('FTERVIT_ROOT'): return Path(env).expanduser().resolve()
     here = Path(__file__).resolve().parent.parent if '__file__' in globals() else Path.cwd().resolve()
     for p in (here, Path.cwd().resolve(), *Path.cwd().resolve().parents):
@@ -63,55 +66,56 @@ class Profile(Config):
         if len(set(seeds)) < len(seeds): raise ValueError(f"seeds {seeds}: each once")
         return seeds
 
-    @property
-    def run_dir(self) -> Path:
-        "Work products (checkpoints, executed notebooks): `runs/<name>`, git-ignored."
-        return project_root()/'runs'/self.name
-
-    @property
-    def results_dir(self) -> Path:
-        "Numbers (JSON, CSV): `data/results/<name>`."
-        return project_root()/'data'/'results'/self.name if self.record else self.run_dir/'results'
-
-    @property
-    def figures_dir(self) -> Path:
-        "Pictures: `figures/` for the default profile, `figures/<name>` for others."
-        if not self.record: return self.run_dir/'figures'
-        return project_root()/'figures' if self.name == DEFAULT_PROFILE else project_root()/'figures'/self.name
-
-    def fingerprint(self, *sections: str) -> str:
-        "Eight hex digits that change when one of the named sections (default: all) changes."
-        d = self.model_dump(include=set(sections) or None)
-        for k in NEUTRAL: d.get('data', {}).pop(k.removeprefix('data.'), None)
-        if not sections: d.pop('engine')
-        return hashlib.sha256(json.dumps(d, sort_keys=True).encode()).hexdigest()[:8]
-
+# %% ../nbs/00_profiles.ipynb #d95db1b0
 DEFAULT_PROFILE = 'digits'
-NEUTRAL = ('data.root', 'data.num_workers', 'data.download', 'data.cache_gb', 'data.eval_batch_size')   # they, and the engine, do not change what is computed
+NEUTRAL = ('data.root', 'data.num_workers', 'data.download', 'data.cache_gb', 'data.eval_batch_size')   # so is engine.*
 TEST_PROFILE = 'smoke'
-TEST_ENV = 'IN_TEST'               # nbdev's mark of a process that tests notebooks: every profile is the smoke one
-PROFILE_ENV = 'FTERVIT_PROFILE'   # overrules that mark, and every name: the profile of this name; empty: each as it is named
+TEST_ENV = 'IN_TEST'              # nbdev's mark of a process that tests notebooks: every profile is the smoke one
+PROFILE_ENV = 'FTERVIT_PROFILE'   # overrules that mark, and every name: the profile of this name; empty: each as named
 
-# %% ../nbs/00_profiles.ipynb #b3af4c02
+# %% ../nbs/00_profiles.ipynb #75f860a3
+@patch(as_prop=True)
+def run_dir(self: Profile) -> Path:
+    "Work products (checkpoints, executed notebooks): `runs/<name>`, git-ignored."
+    return project_root()/'runs'/self.name
+
+
+@patch(as_prop=True)
+def results_dir(self: Profile) -> Path:
+    "Numbers (JSON, CSV): `data/results/<name>`."
+    return project_root()/'data'/'results'/self.name if self.record else self.run_dir/'results'
+
+
+@patch(as_prop=True)
+def figures_dir(self: Profile) -> Path:
+    "Pictures: `figures/` for the default profile, `figures/<name>` for others."
+    if not self.record: return self.run_dir/'figures'
+    return project_root()/'figures' if self.name == DEFAULT_PROFILE else project_root()/'figures'/self.name
+
+# %% ../nbs/00_profiles.ipynb #6bcba292
+@patch
+def fingerprint(self: Profile, *sections: str) -> str:
+    "Eight hex digits that change when one of the named sections (default: all) changes."
+    d = self.model_dump(include=set(sections) or None)
+    for k in NEUTRAL: d.get('data', {}).pop(k.removeprefix('data.'), None)
+    if not sections: d.pop('engine')
+    return hashlib.sha256(json.dumps(d, sort_keys=True).encode()).hexdigest()[:8]
+
+# %% ../nbs/00_profiles.ipynb #d4bfa23c
 def set_path(d: dict, path: str, value: Any) -> None:
-    "Set `d['a']['b'] = value` for the dotted `path` 'a.b', making dictionaries on the way."
+    """Set `d['a']['b'] = value` for the dotted `path` 'a.b', making dictionaries on the way.
+
+    Raises `ValueError` where a value is in the way.
+    """
     *parents, last = path.split('.')
     for p in parents:
         d = d.setdefault(p, {})
         if not isinstance(d, dict): raise ValueError(f"{path!r}: {p!r} is a value ({d!r}), not a section")
     d[last] = value
 
-
-def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/profiles) or a path to a YAML file
-                 overrides: dict[str, Any] | None = None   # dotted key -> value, e.g. {'data.root': '~/imagenette'}
-                ) -> Profile:
-    """The validated profile `name`; in a test of nbdev's `smoke`, and if the environment variable `FTERVIT_PROFILE` names one, that one.
-
-    Overrides other than those that do not change what is computed (`NEUTRAL`, `engine.*`) rename the profile to `<name>-custom`
-    (or to the override `name`), so that a private experiment never overwrites recorded results, and under such a name records nothing.
-    Raises `FileNotFoundError` for an unknown name, `ValueError` for a key or value that does not fit.
-    """
-    name = os.environ.get(PROFILE_ENV, TEST_PROFILE if os.environ.get(TEST_ENV) else '') or name
+# %% ../nbs/00_profiles.ipynb #5f42e481
+def _read_profile(name: str) -> tuple[Path, dict[str, Any]]:
+    "File and sections of a profile. Raises `FileNotFoundError` for an unknown name, `ValueError` for no mapping."
     folder = project_root()/'data'/'profiles'
     path = Path(name).expanduser() if name.endswith(('.yaml', '.yml')) else folder/f'{name}.yaml'
     if not path.is_file():
@@ -120,12 +124,26 @@ def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/p
     try: d = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (yaml.YAMLError, UnicodeDecodeError) as e: raise ValueError(f"{path} is not valid YAML: {e}") from e
     if not isinstance(d, dict): raise ValueError(f"{path} must hold a mapping of sections, found {type(d).__name__}")
-    d = {'name': path.stem, **d}
-    original = copy.deepcopy(d)
+    return path, {'name': path.stem, **d}
+
+# %% ../nbs/00_profiles.ipynb #b3af4c02
+def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/profiles) or a path to a YAML file
+                 overrides: dict[str, Any] | None = None   # dotted key -> value, e.g. {'data.root': '~/imagenette'}
+                ) -> Profile:
+    """The validated profile `name`; in a test of nbdev's `smoke`, and if the environment variable `FTERVIT_PROFILE`
+    names one, that one.
+
+    Overrides other than those that do not change what is computed (`NEUTRAL`, `engine.*`) rename the profile to
+    `<name>-custom` (or to the override `name`), so that a private experiment never overwrites recorded results; under
+    such a name it records nothing.
+    Raises `FileNotFoundError` for an unknown name, `ValueError` for a key or value that does not fit.
+    """
+    name = os.environ.get(PROFILE_ENV, TEST_PROFILE if os.environ.get(TEST_ENV) else '') or name
+    path, d = _read_profile(name)
+    original = d['name']
     for k, v in (overrides or {}).items(): set_path(d, k, v)
-    if any(k not in (*NEUTRAL, 'name') and not k.startswith('engine.') for k in (overrides or {})) and d['name'] == original['name']:
-        d['name'] = f"{d['name']}-custom"
-        d['record'] = (overrides or {}).get('record', False)
+    changes = any(k not in (*NEUTRAL, 'name') and not k.startswith('engine.') for k in (overrides or {}))
+    if changes and d['name'] == original: d |= dict(name=f"{original}-custom", record=(overrides or {}).get('record', False))
     try: return Profile.model_validate(d)
     except ValidationError as e: raise ValueError(f"profile {path}: {e}") from e
 
@@ -156,6 +174,13 @@ def _plain(o: Any) -> Any:
     if isinstance(o, BaseModel): return o.model_dump()
     raise TypeError(f"cannot write a {type(o).__name__} as JSON")
 
+# %% ../nbs/00_profiles.ipynb #717a6e2f
+REMEDY = 'delete it and run again what writes it, or copy it again'   # files are written whole or not at all
+
+
+def _damaged(path: str | Path, why: Exception) -> ValueError:
+    return ValueError(f"{path} is damaged, cut off by a copy or a full disk ({why}): {REMEDY}")
+
 
 def save_json(obj: Any, path: str | Path) -> Path:
     "Write `obj` (numbers, lists, dictionaries, arrays) as readable JSON, atomically; returns the path."
@@ -164,16 +189,13 @@ def save_json(obj: Any, path: str | Path) -> Path:
 
 
 def load_json(path: str | Path) -> Any:
-    "The contents of a JSON file. A missing one is an error that says what writes it; a damaged one, `ValueError` with its name."
+    "The contents of a JSON file. A missing one is an error that says what writes it; a damaged one, `ValueError`."
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f"{path} is not there yet: `ftervit-reproduce` writes it")
     try: return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as e: raise ValueError(f"{path} is damaged, cut off by a copy or a full disk ({e}): {REMEDY}") from None
+    except ValueError as e: raise _damaged(path, e) from None
 
-
-REMEDY = 'delete it and run again what writes it, or copy it again'   # files are written whole or not at all, so something else broke it
-
-
+# %% ../nbs/00_profiles.ipynb #80d73f64
 def save_table(df: pd.DataFrame, path: str | Path) -> Path:
     "Write a table as CSV (6 significant digits, no index), atomically; returns the path."
     with atomic_write(path, 'w') as f: df.to_csv(f, index=False, float_format='%.6g', lineterminator='\n')
@@ -181,17 +203,17 @@ def save_table(df: pd.DataFrame, path: str | Path) -> Path:
 
 
 def load_table(path: str | Path) -> pd.DataFrame:
-    "A table that `save_table` wrote. Raises `ValueError` with the name of a file that is damaged: every whole one ends with a line's end."
+    "A table that `save_table` wrote. Raises `ValueError` with the name of a file that is damaged."
     try:
         text = Path(path).read_bytes().decode()
         if not text.endswith('\n'): raise ValueError(f"its last line is {text[-40:].splitlines()[-1:]}")
         return pd.read_csv(io.StringIO(text))
-    except ValueError as e: raise ValueError(f"{path} is damaged, cut off by a copy or a full disk ({e}): {REMEDY}") from None
-
+    except ValueError as e: raise _damaged(path, e) from None
 
 # %% ../nbs/00_profiles.ipynb #2317db69
 COLORS = dict(teacher='#0072B2', student='#D55E00', phase1='#E69F00', phase2='#D55E00', int8='#009E73',
               ternary='#D55E00', fp32='#0072B2', published='#7F7F7F', other='#CC79A7', light='#56B4E9')
+_CYCLE = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#7F7F7F']
 
 
 def use_style() -> None:
@@ -202,9 +224,9 @@ def use_style() -> None:
         'font.size': 10, 'axes.titlesize': 11, 'axes.labelsize': 10, 'legend.fontsize': 9, 'legend.frameon': False,
         'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True, 'axes.axisbelow': True,
         'grid.color': '#E5E5E5', 'grid.linewidth': 0.8, 'image.interpolation': 'nearest',
-        'axes.prop_cycle': plt.cycler(color=['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#7F7F7F'])})
+        'axes.prop_cycle': plt.cycler(color=_CYCLE)})
 
-
+# %% ../nbs/00_profiles.ipynb #2707c186
 def save_figure(fig: Any, p: Profile, name: str) -> Path:
     "Write `fig` as `<name>.png` into the profile's figures, atomically and without a time stamp; returns the path."
     path = p.figures_dir/f'{name}.png'
@@ -237,44 +259,66 @@ def _set_environment(wanted: dict[str, str]) -> None:
     os.environ.update(wanted)
 
 
-def _numpy_state() -> tuple: return tuple(x.tolist() if isinstance(x, np.ndarray) else x for x in np.random.get_state())
+def _numpy_state() -> tuple:
+    return tuple(x.tolist() if isinstance(x, np.ndarray) else x for x in np.random.get_state())
 
 
-def _style() -> dict[str, Any]: return {k: v for k, v in dict.items(rcParams) if k not in ('backend', 'backend_fallback', 'interactive')}   # those are the shell's affair
+def _set_torch_state(wanted: list[int]) -> None: torch.set_rng_state(torch.tensor(wanted, dtype=torch.uint8))
 
 
-# what a line of code can switch for the whole process: how it is read, and how it is set
+def _style() -> dict[str, Any]:
+    the_shells = ('backend', 'backend_fallback', 'interactive')
+    return {k: v for k, v in dict.items(rcParams) if k not in the_shells}
+
+
+def _set_style(wanted: dict[str, Any]) -> None: dict.update(rcParams, wanted)
+
+# %% ../nbs/00_profiles.ipynb #6dcefa1b
 SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
-    "Python's random numbers": (random.getstate, random.setstate), "NumPy's random numbers": (_numpy_state, np.random.set_state),
-    "torch's random numbers": (lambda: torch.get_rng_state().tolist(), lambda s: torch.set_rng_state(torch.tensor(s, dtype=torch.uint8))),
-    'gradients': (torch.is_grad_enabled, torch.set_grad_enabled), 'default dtype': (torch.get_default_dtype, torch.set_default_dtype),
-    'default device': (torch.get_default_device, torch.set_default_device), 'threads': (torch.get_num_threads, torch.set_num_threads),
+    "Python's random numbers": (random.getstate, random.setstate),
+    "NumPy's random numbers": (_numpy_state, np.random.set_state),
+    "torch's random numbers": (lambda: torch.get_rng_state().tolist(), _set_torch_state),
+    'gradients': (torch.is_grad_enabled, torch.set_grad_enabled),
+    'default dtype': (torch.get_default_dtype, torch.set_default_dtype),
+    'default device': (torch.get_default_device, torch.set_default_device),
+    'threads': (torch.get_num_threads, torch.set_num_threads),
     "timm's fused attention": (use_fused_attn, set_fused_attn),
-    'environment': (lambda: dict(os.environ), _set_environment), 'working directory': (os.getcwd, os.chdir), "matplotlib's style": (_style, lambda wanted: dict.update(rcParams, wanted))}
+    'environment': (lambda: dict(os.environ), _set_environment), 'working directory': (os.getcwd, os.chdir),
+    "matplotlib's style": (_style, _set_style)}
 
 
-def switches() -> dict[str, Any]: return {k: get() for k, (get, _) in SWITCHES.items()}
-
-
-def switched(before: dict[str, Any]) -> list[str]:
-    "Names of the switches that are no longer as they were, with the names of the variables for those that have several."
-    now = switches()
-    parts = lambda k: [x for x in sorted(now[k] | before[k]) if now[k].get(x) != before[k].get(x)] if isinstance(now[k], dict) else []
-    return [k + (f" ({', '.join(p)})" if (p := parts(k)) else '') for k in now if now[k] != before[k]]
+def switches() -> dict[str, Any]:
+    "All switches as they are now."
+    return {k: get() for k, (get, _) in SWITCHES.items()}
 
 
 def set_switches(wanted: dict[str, Any]) -> None:
+    "Sets all switches that are not as wanted."
     for k, (get, set_) in SWITCHES.items():
         if get() != wanted[k]: set_(wanted[k])
 
+# %% ../nbs/00_profiles.ipynb #8e2d4c74
+def switched(before: dict[str, Any]) -> list[str]:
+    "Names of the switches that are no longer as they were, with the variables' names for those that have several."
+    now, out = switches(), []
+    for k in now:
+        if now[k] == before[k]: continue
+        several = sorted(now[k] | before[k]) if isinstance(now[k], dict) else []
+        parts = ', '.join(x for x in several if now[k].get(x) != before[k].get(x))
+        out.append(f"{k} ({parts})" if parts else k)
+    return out
 
+# %% ../nbs/00_profiles.ipynb #4de31e55
 def isolate(shell: Any = None   # None: the one that runs this notebook, if any does
            ) -> None:
-    "In a test of nbdev's, let what this notebook switches hold within its own cells only; they run on one thread, as others run beside them."
+    """In a test of nbdev's, let what this notebook switches hold within its own cells only; they run on one thread, as
+    others run beside them.
+    """
     from IPython import get_ipython
     if not os.environ.get(TEST_ENV) or (shell := shell or get_ipython()) is None: return
     outside = switches()
-    inside = outside | {'threads': 1, 'environment': {'OMP_NUM_THREADS': '1'} | outside['environment']}   # an environment that says more is heard
+    environment = {'OMP_NUM_THREADS': '1'} | outside['environment']   # one that says more is heard
+    inside = outside | {'threads': 1, 'environment': environment}
     def enter(info: Any) -> None:
         nonlocal outside
         outside = switches()

@@ -5,6 +5,7 @@
 # %% ../nbs/01_quantizers.ipynb #8fd163a1
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['Granularity', 'EPS', 'TernaryMethod', 'TWN_THRESHOLD', 'Quantized', 'reduce_dims', 'ternary', 'int8_symmetric',
-           'Affine', 'int8_asymmetric', 'fake_quantize']
+__all__ = ['Granularity', 'TernaryMethod', 'TernaryRule', 'TERNARY_RULES', 'EPS', 'TWN_THRESHOLD', 'ActMethod', 'ActivationRule',
+           'ACTIVATION_RULES', 'Quantized', 'reduce_dims', 'find_rule', 'ternary_rule', 'absmean', 'absmax', 'twn',
+           'twn_kept', 'ternary', 'activation_rule', 'int8_symmetric', 'Affine', 'int8_asymmetric', 'fake_quantize']
 
 # %% ../nbs/01_quantizers.ipynb #644803e4
 class Quantized(NamedTuple):
@@ -27,59 +29,166 @@ class Quantized(NamedTuple):
 
 # %% ../nbs/01_quantizers.ipynb #3dc29f87
 Granularity = Literal['tensor', 'channel', 'token', 'map']
-EPS = 1e-5   # floor of every scale's numerator (FTerViT, arXiv 2605.21171): a tensor of zeros gets codes 0 and a finite scale
 
 
 def reduce_dims(x: Tensor, granularity: Granularity) -> tuple[int, ...]:
     """Dimensions of `x` over which one scale is shared.
 
-    `tensor`: all; `channel`: all but the first; `token`: the last; `map`: the last two (one scale per image and channel).
+    `tensor`: all; `channel`: all but the first; `token`: the last; `map`: the last two (a scale per image and channel).
     Raises `ValueError` for a group without elements, an unknown granularity, or too few dimensions.
     """
     need = dict(tensor=0, channel=2, token=1, map=2).get(granularity)
     if need is None: raise ValueError(f"granularity {granularity!r}: choose tensor, channel, token or map")
-    if x.ndim < need: raise ValueError(f"granularity {granularity!r} needs {need} dimensions, got shape {tuple(x.shape)}")
-    dims = dict(tensor=tuple(range(x.ndim)), channel=tuple(range(1, x.ndim)), token=(-1,), map=(-2, -1))[granularity]
-    if 0 in (x.shape[d] for d in dims): raise ValueError(f"cannot quantise an empty tensor of shape {tuple(x.shape)}")
+    shape = tuple(x.shape)
+    if x.ndim < need: raise ValueError(f"granularity {granularity!r} needs {need} dimensions, got shape {shape}")
+    every = tuple(range(x.ndim))
+    dims = dict(tensor=every, channel=every[1:], token=(-1,), map=(-2, -1))[granularity]
+    if 0 in (x.shape[d] for d in dims): raise ValueError(f"cannot quantise an empty tensor of shape {shape}")
     return dims
 
-# %% ../nbs/01_quantizers.ipynb #bae32700
-TernaryMethod = Literal['absmean', 'absmax', 'twn', 'twn_kept']
+# %% ../nbs/01_quantizers.ipynb #64622a8c
+def find_rule(rules: dict[str, Callable], name: str, kind: str) -> Callable:
+    "The rule `name`. Raises `ValueError` that lists those there are, and says how to add one."
+    if name in rules: return rules[name]
+    raise ValueError(f"{kind} rule {name!r}: choose one of {', '.join(rules)}; "
+                     f"one of your own has first to be registered, by @{kind}_rule({name!r}) over its function")
+
+# %% ../nbs/01_quantizers.ipynb #9ea23201
+def _check_name(rules: dict[str, Callable], name: str, rule: Callable) -> None:
+    "Raise `ValueError` if `name` means something else already."
+    where = lambda f: f'{f.__module__}.{f.__qualname__}'   # a notebook's cell that is executed again replaces its own
+    if name in ('int8', 'fp32'): raise ValueError(f"a rule cannot be called {name!r}: that means weights in other bits")
+    if name in rules and where(rules[name]) != where(rule):
+        raise ValueError(f"the rule {name!r} is {where(rules[name])} already: choose another name")
+
+# %% ../nbs/01_quantizers.ipynb #38238336
+def _check_ternary(name: str, rule: TernaryRule) -> None:
+    "Raise `ValueError` unless `rule` gives codes and scales for small weights, for zeros, and nothing finite for NaN."
+    w = torch.linspace(-1, 1, 24).reshape(4, 6)**3
+    wrong = lambda what: ValueError(f"ternary rule {name!r} {what}")
+    for dims in ((0, 1), (1,)):
+        shape = w.amax(dims, keepdim=True).shape
+        for x in (w, 0*w):
+            codes, scale = rule(x, dims)
+            if codes.shape != w.shape or not set(codes.unique().tolist()) <= {-1, 0, 1}:
+                raise wrong(f"must give -1, 0 or +1 for each weight, gave {codes.flatten()[:3].tolist()}, ...")
+            if scale.shape != shape or not (scale.isfinite() & (scale >= 0)).all():
+                raise wrong(f"must give finite positive scales of shape {tuple(shape)} for {dims}, gave "
+                            f"{tuple(scale.shape)}, {scale.flatten()[0]:.3g} for {'weights' if x is w else 'zeros'}")
+        if rule(w.where(w < 1, math.nan), dims)[1][-1].isfinite():
+            raise wrong('must not give a finite scale for a weight that is NaN')
+
+# %% ../nbs/01_quantizers.ipynb #3474ab78
+TernaryMethod = str   # a key of TERNARY_RULES
+TernaryRule = Callable[[Tensor, tuple[int, ...]], tuple[Tensor, Tensor]]   # weights, dimensions -> codes, scale
+TERNARY_RULES: dict[str, TernaryRule] = {}
+
+
+def ternary_rule(name: str) -> Callable[[TernaryRule], TernaryRule]:
+    """Decorator: the function is the ternary rule `name` from now on.
+
+    It gets weights in FP32 (or FP64) and the dimensions over which a scale is shared, and returns -1, 0 or +1 for each
+    weight and the scales (these dimensions kept, of length 1).
+    Raises `ValueError` for a name that is taken or a function that does something else.
+    """
+    def register(rule: TernaryRule) -> TernaryRule:
+        _check_name(TERNARY_RULES, name, rule)
+        _check_ternary(name, rule)
+        TERNARY_RULES[name] = rule
+        return rule
+    return register
+
+# %% ../nbs/01_quantizers.ipynb #95530ee2
+EPS = 1e-5   # floor of every scale's numerator (FTerViT, arXiv 2605.21171): zeros get codes 0 and a finite scale
+
+
+def _rounded(w: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    "Codes round(w / scale), clipped, and that scale."
+    scale = scale.clamp(min=EPS)
+    return (w / scale).round_().clamp_(-1, 1), scale
+
+# %% ../nbs/01_quantizers.ipynb #fad0f0ad
+@ternary_rule('absmean')
+def absmean(w: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    "Codes and scale, the mean magnitude (FTerViT, arXiv 2605.21171)."
+    return _rounded(w, w.abs().mean(dims, keepdim=True))
+
+# %% ../nbs/01_quantizers.ipynb #1748fcff
+@ternary_rule('absmax')
+def absmax(w: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    "Codes and scale, the largest magnitude."
+    return _rounded(w, w.abs().amax(dims, keepdim=True))
+
+# %% ../nbs/01_quantizers.ipynb #3ab85807
 TWN_THRESHOLD = 0.7   # Li and Liu, arXiv 1605.04711, eq. 6
 
 
+@ternary_rule('twn')
+def twn(w: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    "Codes, zero below 0.7 of the mean magnitude, and that mean as scale (TerViT, arXiv 2201.08050)."
+    a = w.abs()
+    mean = a.mean(dims, keepdim=True)
+    return w.sign() * (a > TWN_THRESHOLD * mean), mean
+
+# %% ../nbs/01_quantizers.ipynb #5229b74d
+@ternary_rule('twn_kept')
+def twn_kept(w: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    "Codes as of `twn`; the scale is the mean magnitude of the weights that are kept (Li and Liu, arXiv 1605.04711)."
+    a = w.abs()
+    keep = a > TWN_THRESHOLD * a.mean(dims, keepdim=True)
+    return w.sign() * keep, (a * keep).sum(dims, keepdim=True) / keep.sum(dims, keepdim=True).clamp(min=1)
+
+# %% ../nbs/01_quantizers.ipynb #311204d2
 def _real(x: Tensor) -> Tensor:
     "`x` in FP32 (FP64 stays): scales and roundings are never computed in half precision."
     if not x.is_floating_point(): raise TypeError(f"can only quantise floating-point tensors, got {x.dtype}")
     return x if x.dtype == torch.float64 else x.float()
 
-
+# %% ../nbs/01_quantizers.ipynb #bae32700
 def ternary(w: Tensor,                              # weights, any shape, floating point
-            method: TernaryMethod = 'absmean',      # how scale and threshold are chosen
+            method: TernaryMethod = 'absmean',      # how scale and threshold are chosen: a registered rule
             granularity: Granularity = 'tensor'     # who shares a scale
            ) -> Quantized:
-    """Codes in {-1, 0, +1} and their scale (`absmean`: FTerViT, arXiv 2605.21171; `twn`: TerViT, arXiv 2201.08050).
+    """Codes in {-1, 0, +1} and their scale.
 
     Rounds half to even. A group of zeros gives codes 0 and the scale `EPS`. A group with NaN or infinity gives codes 0
     and a non-finite scale, so that its fake-quantised values are all NaN: visible at once, identical in both forms.
     """
     w = _real(w)
-    dims = reduce_dims(w, granularity)
-    a = w.abs()
-    if method == 'absmax': scale = a.amax(dims, keepdim=True)
-    elif method in ('absmean', 'twn', 'twn_kept'): scale = a.mean(dims, keepdim=True)
-    else: raise ValueError(f"ternary method {method!r}: choose absmean, absmax, twn or twn_kept")
-    if method in ('absmean', 'absmax'):
-        scale = scale.clamp(min=EPS)
-        t = (w / scale).round_().clamp_(-1, 1)
-    else:
-        keep = a > TWN_THRESHOLD * scale
-        t = w.sign() * keep
-        if method == 'twn_kept': scale = (a * keep).sum(dims, keepdim=True) / keep.sum(dims, keepdim=True).clamp(min=1)
-        scale = scale.clamp(min=EPS)
-    return Quantized(t.nan_to_num_(0, 1, -1).to(torch.int8), scale)
+    codes, scale = find_rule(TERNARY_RULES, method, 'ternary')(w, reduce_dims(w, granularity))
+    return Quantized(codes.to(torch.int8).mul_(scale.isfinite()), scale.clamp(min=EPS))   # NaN as int8: any, then 0
+
+# %% ../nbs/01_quantizers.ipynb #f2927a35
+ActMethod = str   # a key of ACTIVATION_RULES
+ActivationRule = Callable[..., tuple]   # activations, granularity -> `Quantized` or `Affine`
+ACTIVATION_RULES: dict[str, ActivationRule] = {}
+
+
+def _check_activation(name: str, rule: ActivationRule) -> None:
+    "Raise `ValueError` unless `rule` gives int8 codes for activations, and a scale for each group."
+    x = torch.linspace(-1, 2, 24).reshape(2, 3, 4)
+    for granularity in ('token', 'map'):
+        codes, scale, *zero = rule(x, granularity)
+        shape = x.amax(reduce_dims(x, granularity), keepdim=True).shape
+        if codes.dtype != torch.int8 or codes.shape != x.shape or any(t.shape != shape for t in (scale, *zero)):
+            raise ValueError(f"activation rule {name!r}, per {granularity}: must give int8 codes {tuple(x.shape)}, "
+                             f"scales {tuple(shape)}; gave {codes.dtype} {tuple(codes.shape)}, {tuple(scale.shape)}")
+
+# %% ../nbs/01_quantizers.ipynb #d7af6870
+def activation_rule(name: str) -> Callable[[ActivationRule], ActivationRule]:
+    """Decorator: the function is the activation rule `name` from now on.
+
+    It gets activations and a granularity, and returns `Quantized` or `Affine`. Raises `ValueError` as `ternary_rule`.
+    """
+    def register(rule: ActivationRule) -> ActivationRule:
+        _check_name(ACTIVATION_RULES, name, rule)
+        _check_activation(name, rule)
+        ACTIVATION_RULES[name] = rule
+        return rule
+    return register
 
 # %% ../nbs/01_quantizers.ipynb #c2ffe212
+@activation_rule('symmetric')
 def int8_symmetric(x: Tensor,                            # activations or weights, floating point
                    granularity: Granularity = 'token'    # who shares a scale
                   ) -> Quantized:
@@ -102,15 +211,17 @@ class Affine(NamedTuple):
         "The fake-quantised tensor `(codes - zero) * scale`, FP32, the shape of the input."
         return (self.codes - self.zero).to(self.scale.dtype) * self.scale
 
-
+# %% ../nbs/01_quantizers.ipynb #ba5123fa
+@activation_rule('static')
+@activation_rule('asymmetric')
 def int8_asymmetric(x: Tensor,                             # activations, floating point
                     granularity: Granularity = 'token',    # who shares a range
-                    limits: Tensor | None = None           # FP32 (2,): the range (low, high) of all groups; None: each group's own
+                    limits: Tensor | None = None           # FP32 (2,): the range of all groups; None: its own
                    ) -> Affine:
-    """Codes in [-128, 127], scale (high - low)/255 with the width floored at `EPS`, zero point (TerViT, arXiv 2201.08050).
+    """Codes in [-128, 127], scale (high - low)/255 (the width at least `EPS`), zero point (TerViT, arXiv 2201.08050).
 
-    The range is widened to hold zero. Rounds half to even; values outside of the range take its ends. NaN and infinity: as `ternary`,
-    the whole group dequantises to NaN; with given limits, the whole tensor.
+    The range is widened to hold zero. Rounds half to even; values outside of the range take its ends. NaN and infinity:
+    as `ternary`, the whole group dequantises to NaN; with given limits, the whole tensor.
     """
     x = _real(x)
     dims = reduce_dims(x, granularity)
@@ -125,7 +236,8 @@ def int8_asymmetric(x: Tensor,                             # activations, floati
 # %% ../nbs/01_quantizers.ipynb #f10276f6
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, codes, scale, zero=None): return (codes if zero is None else codes - zero).to(scale.dtype) * scale
+    def forward(ctx, x, codes, scale, zero=None):
+        return (codes if zero is None else codes - zero).to(scale.dtype) * scale
     @staticmethod
     def backward(ctx, grad): return grad, None, None, None
 

@@ -17,8 +17,9 @@ import torch
 
 from .data import class_words
 from .experiments import cell_dir, choose_cells
-from .export import architecture, golden_tensors, save_gguf
-from .models import load_checkpoint
+from .export import architecture, save_gguf
+from .model_file import golden_tensors
+from .checkpoints import load_checkpoint
 from .notebooks import SECTIONS, is_current, made_from, models_dir, notebook_paths
 from .profiles import Profile, atomic_write, load_json, load_profile, project_root, save_json
 from .tables import TABLES, skipped

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .fidelity import attention_extractor
-from .layers import QuantLayer, set_mode
+from .quant_layer import QuantLayer, set_mode
 
 # %% auto #0
 __all__ = ['Fusion', 'rollout', 'rollout_maps', 'similarity', 'differentiable', 'integrated_gradients', 'occlusion', 'on_grid',

@@ -16,10 +16,11 @@ from torch import nn
 
 from .data import DataConfig, Loaders, make_loaders
 from .jobs import Job, as_options, cpu_slots, engine_overrides, exit_code, parse_set, run_jobs, run_options
-from .layers import QuantLayer, set_mode
+from .quant_layer import QuantLayer, set_mode
 from .loop import EngineConfig, check_settings, describe, make_accelerator, train
-from .models import (ModelConfig, TernaryConfig, coverage, create_model, load_checkpoint, round_delta,
-                            round_leftovers, save_checkpoint, ternarize)
+from .accounting import coverage
+from .checkpoints import load_checkpoint, round_delta, save_checkpoint
+from .models import ModelConfig, TernaryConfig, create_model, round_leftovers, ternarize
 from .profiles import DEFAULT_PROFILE, Profile, load_json, load_profile, project_root, save_json, seed_all
 from .training import TrainConfig, evaluate
 

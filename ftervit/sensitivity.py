@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm.auto import tqdm
 
-from .layers import QuantLayer, set_mode
-from .models import EMBEDDINGS, TernaryConfig, component_of, paper_table, ternarize
+from .quant_layer import QuantLayer, set_mode
+from .accounting import paper_table
+from .models import EMBEDDINGS, TernaryConfig, component_of, ternarize
 from .profiles import Config
 
 # %% auto #0

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .jobs import by_name, forking
-from .layers import QuantLinear, quantize_weight
+from .layers import QuantLinear
+from .quant_layer import quantize_weight
 from .loop import compiled_blocks
 from .models import ModelConfig, create_model, ternarize
 from .quantizers import fake_quantize, int8_symmetric

@@ -13,7 +13,8 @@ import torch
 
 from .experiments import choose_cells, impossible_cells
 from .fidelity import published_fidelity
-from .models import ModelConfig, account, create_model, paper_table
+from .accounting import account, paper_table
+from .models import ModelConfig, create_model
 from .notebooks import SECTIONS
 from .profiles import Profile, atomic_write, load_json, load_profile, save_json, save_table
 from .sensitivity import published_shares

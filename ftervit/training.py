@@ -16,7 +16,7 @@ from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from torch import Tensor, nn
 
-from .layers import QuantLayer
+from .quant_layer import QuantLayer
 from .profiles import Config
 
 # %% auto #0

@@ -22,7 +22,7 @@ __all__ = ['MACHINE', 'TIMES', 'SPREADS', 'VERDICTS', 'of_machine', 'read_values
 
 # %% ../nbs/15b_verdict.ipynb #20fc5113
 MACHINE = ('engine_latency.csv', 'engine_emulated.json', 'layer_instructions.csv', 'vector_instructions.csv',
-           's3_estimate.csv', 'firmware.json', 'engine_same_logits.json',
+           's3_estimate.csv', 'firmware.json', 'engine_same_logits.json', 'board.json',
            # files
            'speed*', 'web_*', 'machine.json', 'engine_memory_latency.png', 'firmware_instructions.png',
            'lcd_screen.png')

