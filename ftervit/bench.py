@@ -31,7 +31,9 @@ __all__ = ['PARTS', 'latency_table', 'measure_latency', 'measured', 'show', 'plo
 def latency_table(turns: pd.DataFrame,      # model, batch, threads, contestant, round, ms, busy_percent
                   facts: pd.DataFrame       # model, threads, contestant and what does not change by round
                  ) -> pd.DataFrame:
-    "Per contestant: milliseconds per batch with quartiles, and `times_engine`, the median ratio to the engine in a round."
+    """Per contestant:
+    milliseconds per batch with quartiles, and `times_engine`, the median ratio to the engine in a round.
+    """
     case = ['model', 'batch', 'threads']
     wide = turns.pivot_table(index=[*case, 'round'], columns='contestant', values='ms')
     engine = wide['engine'] if 'engine' in wide else np.nan*wide.iloc[:, 0]

@@ -32,7 +32,8 @@ def cores() -> list[int]:
 
 # %% ../nbs/11b_contestants.ipynb #2d27a237
 LIBRARIES = ('torch', 'timm', 'onnxruntime', 'openvino', 'nncf')
-INSTRUCTIONS = ('avx2', 'avx_vnni', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'asimddp', 'i8mm')   # that matter
+# that matter
+INSTRUCTIONS = ('avx2', 'avx_vnni', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'asimddp', 'i8mm')
 
 
 def machine() -> dict[str, Any]:
@@ -146,7 +147,8 @@ CONTESTANTS = {
     'OpenVINO int8': Contestant(lambda c: _openvino(c, 'model-int8.xml', 'f32'), 'fp32', _NNCF),
     'OpenVINO int8, bf16': Contestant(lambda c: _openvino(c, 'model-int8.xml', 'bf16'), 'fp32', _NNCF),
 }
-REFERENCE = dict(ternary='PyTorch exact', fp32='PyTorch FP32')   # whose logits the others of the family are compared with
+# whose logits the others of the family are compared with
+REFERENCE = dict(ternary='PyTorch exact', fp32='PyTorch FP32')
 
 # %% ../nbs/11b_contestants.ipynb #5b8f44c2
 def missing(name: str) -> list[str]:

@@ -42,7 +42,9 @@ def _linear(x: Tensor, norm: Tensor | None, packed: Tensor, scale: Tensor, bias:
 
 # %% ../nbs/11a_kernels.ipynb #e613abc5
 _lock = threading.Lock()
-if hasattr(os, 'register_at_fork'): os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)   # no fork while it is held
+# no fork while it is held
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 @lru_cache(maxsize=None)
@@ -54,12 +56,15 @@ def _call(function: str, x: Tensor, packed: Tensor, dtype: torch.dtype, *others:
     x, packed, threads = x.contiguous(), packed.contiguous(), min(torch.get_num_threads(), 64)
     (m, k), n = x.shape, len(packed)
     out = torch.empty(m, n, dtype=dtype)
-    layer = ffi.new('layer_t *', dict(workers=threads, tokens=m, weight=dict(codes=_pointer(packed), stride=packed.shape[1], rows=n, cols=k, packing=lib.FTV_PACK_2BIT)))
+    layer = ffi.new('layer_t *', dict(workers=threads, tokens=m,
+                                      weight=dict(codes=_pointer(packed), stride=packed.shape[1], rows=n, cols=k,
+                                                  packing=lib.FTV_PACK_2BIT)))
     with _lock:
         if threads > 1: layer.pool = _pool(threads, os.getpid())
         if need := lib.layer_scratch_bytes(layer):
             scratch = torch.empty(need, dtype=torch.uint8)
-            getattr(lib, function)(layer, _pointer(out), _pointer(x), *(_pointer(o) if isinstance(o, Tensor) else o for o in others), _pointer(scratch))
+            getattr(lib, function)(layer, _pointer(out), _pointer(x),
+                                   *(_pointer(o) if isinstance(o, Tensor) else o for o in others), _pointer(scratch))
     return out
 
 
@@ -68,7 +73,8 @@ def _pointer(t: Tensor) -> Any: return ffi.cast('void *', t.data_ptr())
 
 def _check(x: Tensor, packed: Tensor, dtype: torch.dtype) -> None:
     if x.dtype != dtype or x.ndim != 2 or packed.dtype != torch.uint8 or packed.ndim != 2 or packed.shape[1] != -(-x.shape[1]//4):
-        raise ValueError(f"x {x.dtype} {tuple(x.shape)}, packed weights {packed.dtype} {tuple(packed.shape)}: expected {dtype} (M, K) and torch.uint8 (N, ceil(K/4))")
+        raise ValueError(f"x {x.dtype} {tuple(x.shape)}, packed weights {packed.dtype} {tuple(packed.shape)}: "
+                         f"expected {dtype} (M, K) and torch.uint8 (N, ceil(K/4))")
 
 # %% ../nbs/11a_kernels.ipynb #b20ec00a
 @torch.library.custom_op('ftervit::ternary_matmul', mutates_args=())
@@ -109,17 +115,22 @@ if lib is not None:
     def _(x, norm, packed, scale, bias):
         _check(x, packed, torch.float32)
         for name, t, n in (('norm', norm, x.shape[1]), ('bias', bias, len(packed))):
-            if t is not None and (t.dtype != torch.float32 or t.shape != (n,) or not t.is_contiguous()): raise ValueError(f"{name} is {t.dtype} {tuple(t.shape)}: expected contiguous torch.float32 ({n},)")
+            if t is not None and (t.dtype != torch.float32 or t.shape != (n,) or not t.is_contiguous()):
+                raise ValueError(f"{name} is {t.dtype} {tuple(t.shape)}: expected contiguous torch.float32 ({n},)")
         null = ffi.NULL
-        return _call('layer_linear', x, packed, torch.float32, null if norm is None else norm, scale, null if bias is None else bias)
+        return _call('layer_linear', x, packed, torch.float32, null if norm is None else norm, scale,
+                     null if bias is None else bias)
 
 # %% ../nbs/11a_kernels.ipynb #459038d4
 class PackedLinear(nn.Module):
-    "A `QuantLinear` with ternary weights, frozen: (..., in_features) -> (..., out_features). Raises `ValueError` for int8 weights or asymmetric activations."
+    """A `QuantLinear` with ternary weights, frozen: (..., in_features) -> (..., out_features).
+    Raises `ValueError` for int8 weights or asymmetric activations.
+    """
     def __init__(self, m: QuantLinear):
         super().__init__()
         if m.bits != 2: raise ValueError(f"a layer of method {m.method!r} has no ternary codes to pack")
-        if m.act.method != 'symmetric': raise ValueError(f"the kernels take symmetric activations, not {m.act.method} ones")
+        if m.act.method != 'symmetric':
+            raise ValueError(f"the kernels take symmetric activations, not {m.act.method} ones")
         codes, scale = m.codes()['weight']
         keep = lambda t: t.detach().float().clone() if t is not None else None
         self.in_features, self.out_features = m.in_features, m.out_features
@@ -127,12 +138,14 @@ class PackedLinear(nn.Module):
         self.register_buffer('scales', keep(scale.reshape(-1)))
         self.register_buffer('norm', keep(m.norm.weight) if m.norm is not None else None)
         self.register_buffer('bias', keep(m.bias) if m.bias_used else None)
-        self.scale = float(scale) if scale.numel() == 1 and (m.norm is None or m.norm.eps == 1e-5) else None   # None: beyond the engine's layer
+        # None: beyond the engine's layer
+        self.scale = float(scale) if scale.numel() == 1 and (m.norm is None or m.norm.eps == 1e-5) else None
         self.eps = m.norm.eps if m.norm is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
         x2 = x.reshape(-1, x.shape[-1]).float()
-        if self.scale is not None: y = torch.ops.ftervit.ternary_linear(x2, self.norm, self.packed, self.scale, self.bias)
+        if self.scale is not None:
+            y = torch.ops.ftervit.ternary_linear(x2, self.norm, self.packed, self.scale, self.bias)
         else:
             if self.norm is not None: x2 = F.rms_norm(x2, x2.shape[-1:], self.norm, self.eps)
             q, s = int8_symmetric(x2)
@@ -145,13 +158,16 @@ class PackedLinear(nn.Module):
 
 @torch.no_grad()
 def pack_model(student: nn.Module) -> nn.Module:
-    "A copy of `student` in eval mode that runs on the engine's kernels. Raises `ValueError` if it has no ternary linear layer."
+    """A copy of `student` in eval mode that runs on the engine's kernels.
+    Raises `ValueError` if it has no ternary linear layer.
+    """
     m = copy.deepcopy(student).eval()
     found = [(n, l) for n, l in m.named_modules() if isinstance(l, QuantLinear) and l.bits == 2]
     if not found: raise ValueError(f"{type(m).__name__} has no ternary linear layers: call `ternarize` first")
     for name, l in found: m.set_submodule(name, PackedLinear(l))
     for name, l in [(n, l) for n, l in m.named_modules() if isinstance(l, QuantLayerNorm)]:
-        new = nn.LayerNorm(l.normalized_shape, l.eps, l.elementwise_affine, l.bias is not None, device=next(l.parameters(), torch.empty(0)).device)
+        new = nn.LayerNorm(l.normalized_shape, l.eps, l.elementwise_affine, l.bias is not None,
+                           device=next(l.parameters(), torch.empty(0)).device)
         for n, q in l.codes().items(): getattr(new, n).copy_(q.dequantize())
         m.set_submodule(name, new)
     for l in m.modules():

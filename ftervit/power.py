@@ -45,28 +45,38 @@ def _column(columns: list[str], name: str, units: dict[str, float]) -> tuple[str
 
 
 def _head(path: Path, decimal: str, encoding: str) -> tuple[list[str], str]:
-    "The columns of a recording, and what stands between them. Raises `ValueError` for text in another encoding, and where values have other cells than the head."
+    """The columns of a recording, and what stands between them.
+    Raises `ValueError` for text in another encoding, and where values have other cells than the head.
+    """
     try:
-        with open(path, encoding=encoding, newline='') as f: head, first = f.readline().rstrip('\r\n'), f.readline().rstrip('\r\n')
-    except (UnicodeError, LookupError) as e: raise ValueError(f"{path}: not text in {encoding} ({e}): give its encoding (encoding, --encoding), e.g. utf-16 or cp1252") from None
+        with open(path, encoding=encoding, newline='') as f:
+            head, first = f.readline().rstrip('\r\n'), f.readline().rstrip('\r\n')
+    except (UnicodeError, LookupError) as e:
+        raise ValueError(f"{path}: not text in {encoding} ({e}): give its encoding (encoding, --encoding), e.g. "
+                         f"utf-16 or cp1252") from None
     separator = max(',;\t', key=head.count)
     columns, cells = (next(csv.reader([line], delimiter=separator), []) for line in (head, first))
     if cells and len(cells) != len(columns):
         why = f"{separator!r} separates the columns: it cannot be the decimal comma, too" if separator == ',' else 'a line is cut off'
-        raise ValueError(f"{path}: {len(columns)} columns, but {len(cells)} values in the first line: {first[:100]!r}: {why}")
+        raise ValueError(f"{path}: {len(columns)} columns, but {len(cells)} values in the first line: "
+                         f"{first[:100]!r}: {why}")
     return columns, separator
 
 
-def _seen(columns: list[str], rate_hz: float | None, where: str) -> tuple[tuple[str, float] | None, tuple[str, float], str | None, dict[str, int]]:
+def _seen(columns: list[str], rate_hz: float | None, where: str) -> tuple[tuple[str, float] | None, tuple[str, float],
+                                                                          str | None, dict[str, int]]:
     "Columns and factors of time and current, and the columns of the inputs: as one string, or each for itself."
     now, amps = _column(columns, 'timestamp', _TIME), _column(columns, 'current', _CURRENT)
     string = next((c for c in columns if c.strip().lower() in ('d0-d7', 'bits')), None)
     pins = {c: int(m[1]) for c in columns if (m := re.fullmatch(r'\s*[Dd]([0-7])\s*', c))}
     if not amps or not (string or pins):
-        raise ValueError(f"{where}: columns are {columns}; needed are Current(uA) and D0-D7 (or D0, D1, ...): export with the digital inputs ticked"
-                         + ('; zero bytes: give its encoding (encoding, --encoding), e.g. utf-16-le' if any('\0' in c for c in columns) else ''))
+        raise ValueError(f"{where}: columns are {columns}; needed are Current(uA) and D0-D7 (or D0, D1, ...): export "
+                         f"with the digital inputs ticked"
+                         + ('; zero bytes: give its encoding (encoding, --encoding), e.g. utf-16-le'
+                            if any('\0' in c for c in columns) else ''))
     if not now and rate_hz is None:
-        raise ValueError(f"{where}: no column Timestamp in s, ms or us among {columns}: export it, or give the samples per second (rate_hz, --rate-hz; {RATE_HZ} at the kit's fastest)")
+        raise ValueError(f"{where}: no column Timestamp in s, ms or us among {columns}: export it, or give the "
+                         f"samples per second (rate_hz, --rate-hz; {RATE_HZ} at the kit's fastest)")
     return now, amps, string, pins
 
 
@@ -76,14 +86,18 @@ def read_csv(path: str | Path,                # export of the Power Profiler, or
              decimal: str = '.',              # before the fraction of a number
              encoding: str = 'utf-8-sig'      # of the text
             ) -> Iterator[Chunk]:
-    "The samples of a file, piece by piece, under a progress bar. Raises `ValueError` for a file that is no such export, naming its columns, the bad line or the missing parameter."
+    """The samples of a file, piece by piece, under a progress bar.
+    Raises `ValueError` for a file that is no such export, naming its columns, the bad line or the missing parameter.
+    """
     path, done = Path(path), 0
     if not path.is_file(): raise FileNotFoundError(f"no recording {path}")
-    if rate_hz is not None and not 0 < rate_hz < np.inf: raise ValueError(f"rate_hz {rate_hz}: expected samples per second, e.g. {RATE_HZ}")
+    if rate_hz is not None and not 0 < rate_hz < np.inf:
+        raise ValueError(f"rate_hz {rate_hz}: expected samples per second, e.g. {RATE_HZ}")
     if decimal not in ('.', ','): raise ValueError(f"decimal {decimal!r}: expected '.' or ','")
     columns, separator = _head(path, decimal, encoding)
     now, amps, string, pins = _seen(columns, rate_hz, str(path))
-    options = dict(usecols=[c for c in (now and now[0], amps[0], *([string] if string else pins)) if c], dtype='float64', sep=separator, decimal=decimal, encoding=encoding, index_col=False)
+    options = dict(usecols=[c for c in (now and now[0], amps[0], *([string] if string else pins)) if c],
+                   dtype='float64', sep=separator, decimal=decimal, encoding=encoding, index_col=False)
     with open(path, 'rb') as f, tqdm.wrapattr(f, 'read', total=path.stat().st_size, desc=path.name) as g:
         try:
             for d in pd.read_csv(g, chunksize=chunk_rows, **options):
@@ -127,10 +141,14 @@ RATE_CHANGE_MAX = 0.01   # between pieces of one recording
 
 
 def _step_ms(t: np.ndarray, name: str) -> float:
-    "Time from sample to sample, whatever was lost between some. Raises `ValueError` for stamps so rounded that this cannot be told."
+    """Time from sample to sample, whatever was lost between some.
+    Raises `ValueError` for stamps so rounded that this cannot be told.
+    """
     d = np.diff(t)
     near = d <= 1.5*np.median(d)   # rounded to 0.01 ms, 0.0333 ms are 0.03 or 0.04
-    if near.mean() < 0.95: raise ValueError(f"{name}: {100*(1 - near.mean()):.0f} % of the time stamps skip one or more: rounded too much, or too much is lost; export them with more decimals, or record anew")
+    if near.mean() < 0.95:
+        raise ValueError(f"{name}: {100*(1 - near.mean()):.0f} % of the time stamps skip one or more: rounded too "
+                         f"much, or too much is lost; export them with more decimals, or record anew")
     return float(d[near].mean())
 
 
@@ -140,7 +158,8 @@ def reduce_trace(chunks: Iterable[Chunk],   # of `read_csv` or `record`
                 ) -> Trace:
     """`chunks` in one pass and bounded memory.
 
-    Raises `ValueError` for a recording without samples, whose time does not advance or whose rate changes, or whose trigger never changes (naming the inputs that do) or is noise.
+    Raises `ValueError` for a recording without samples, whose time does not advance or whose rate changes, or whose
+    trigger never changes (naming the inputs that do) or is noise.
     """
     if channel not in range(8): raise ValueError(f"channel {channel}: the kit has digital inputs 0 to 7")
     n, total, rate, start, last, begins, seen, first_bits, edges = 0, 0.0, 0.0, 0.0, -np.inf, False, 0, 0, 0
@@ -149,19 +168,24 @@ def reduce_trace(chunks: Iterable[Chunk],   # of `read_csv` or `record`
         keep = np.isfinite(c.current_ua) & np.isfinite(c.time_ms)
         t, ua, bits = (x[keep] for x in c)
         if not len(t): continue
-        if (wrong := np.flatnonzero(np.diff(t, prepend=last) <= 0)).size: raise ValueError(f"{name}: time does not advance at sample {n + wrong[0]} ({t[wrong[0]]:g} ms): are the stamps rounded too much?")
+        if (wrong := np.flatnonzero(np.diff(t, prepend=last) <= 0)).size:
+            raise ValueError(f"{name}: time does not advance at sample {n + wrong[0]} ({t[wrong[0]]:g} ms): are the "
+                             f"stamps rounded too much?")
         level = bits >> channel & 1
         if not n:
             if len(t) < 100: raise ValueError(f"{name}: only {len(t)} samples")
             step, start, begins, first_bits, previous = _step_ms(t, name), t[0], bool(level[0]), bits[0], level[0]
             rate, size = 1e3/step, max(1, round(1/step))
         elif len(t) >= 100 and abs((here := _step_ms(t, name))/step - 1) > RATE_CHANGE_MAX:
-            raise ValueError(f"{name}: {rate:.0f} samples per second at first, {1e3/here:.0f} from sample {n} on: record anew at one rate")
+            raise ValueError(f"{name}: {rate:.0f} samples per second at first, {1e3/here:.0f} from sample {n} on: "
+                             f"record anew at one rate")
         before = np.concatenate([[total], total + np.cumsum(ua)])
         j = np.flatnonzero(np.diff(level, prepend=previous))
         at.append((n + j, t[j], before[j]))
         edges += len(j)
-        if edges > EDGES_MAX: raise ValueError(f"{name}: D{channel} has changed {edges} times in {(t[-1] - start)/1e3:.3g} s: is the trigger pin connected, and the ground with it?")
+        if edges > EDGES_MAX:
+            raise ValueError(f"{name}: D{channel} has changed {edges} times in {(t[-1] - start)/1e3:.3g} s: is the "
+                             f"trigger pin connected, and the ground with it?")
         left_ms, left_ua = np.concatenate([left_ms, t]), np.concatenate([left_ua, ua])
         full = len(left_ua)//size*size
         block_ms.append(left_ms[:full:size].copy()); block_ua.append(left_ua[:full].reshape(-1, size).mean(1))
@@ -170,18 +194,23 @@ def reduce_trace(chunks: Iterable[Chunk],   # of `read_csv` or `record`
     if not n: raise ValueError(f"{name}: no samples with a time and a current")
     if not edges:
         others = [f'D{k}' for k in range(8) if seen >> k & 1]
-        raise ValueError(f"{name}: D{channel} never changes, " + (f"but {', '.join(others)} does: choose that channel (old versions of the desktop program write D7 first)"
-                         if others else "nor does any other input: wire the board's trigger pin to the kit's digital input, their grounds together, VCC to the logic level"))
+        raise ValueError(f"{name}: D{channel} never changes, "
+                         + (f"but {', '.join(others)} does: choose that channel (old versions of the desktop program "
+                            f"write D7 first)"
+                         if others else "nor does any other input: wire the board's trigger pin to the kit's digital "
+                         "input, their grounds together, VCC to the logic level"))
     index, ms, charge = (np.concatenate(x) for x in zip(*at))
     end = last + 1e3/rate
-    return Trace(name, channel, rate, start, end, n, max(0, round((end - start)*rate/1e3) - n), begins, index, ms, charge, np.concatenate(block_ms), np.concatenate(block_ua))
+    return Trace(name, channel, rate, start, end, n, max(0, round((end - start)*rate/1e3) - n), begins, index, ms,
+                 charge, np.concatenate(block_ms), np.concatenate(block_ua))
 
 
 def read_trace(path: str | Path, channel: int = 0, rate_hz: float | None = None, **kwargs: Any   # of `read_csv`
               ) -> Trace:
     "`reduce_trace` of a CSV file. Raises `ValueError` for a `rate_hz` that its time stamps contradict, too."
     trace = reduce_trace(read_csv(path, rate_hz, **kwargs), channel, Path(path).name)
-    if rate_hz and abs(trace.rate_hz/rate_hz - 1) > RATE_CHANGE_MAX: raise ValueError(f"{path}: rate_hz {rate_hz:g}, but its time stamps say {trace.rate_hz:.0f}")
+    if rate_hz and abs(trace.rate_hz/rate_hz - 1) > RATE_CHANGE_MAX:
+        raise ValueError(f"{path}: rate_hz {rate_hz:g}, but its time stamps say {trace.rate_hz:.0f}")
     return trace
 
 # %% ../nbs/13b_power.ipynb #efddb522
@@ -192,7 +221,9 @@ def cut_runs(trace: Trace,
              glitch_ms: float = 0.1,    # a low level shorter than that, inside a run, is a disturbance
              min_ms: float = 1.0        # and so is a high level shorter than that
             ) -> pd.DataFrame:
-    "One row per run: `start_ms`, `latency_ms`, `mean_ua`, `lost_percent`, `excluded` (why it does not count, else empty)."
+    """One row per run:
+    `start_ms`, `latency_ms`, `mean_ua`, `lost_percent`, `excluded` (why it does not count, else empty).
+    """
     i, t, s = trace.edge_index.tolist(), trace.edge_ms.tolist(), trace.edge_sum.tolist()
     points = list(zip(i, t, s))
     if trace.begins_high: points.insert(0, (0, trace.start_ms, 0.0))
@@ -208,7 +239,8 @@ def cut_runs(trace: Trace,
         expected = (b[1] - a[1])*trace.rate_hz/1e3
         lost = max(0.0, 1 - (b[0] - a[0])/expected)
         cut = 'cut off by the beginning of the recording' if trace.begins_high and a[0] == 0 else 'cut off by the end of the recording' if open_end and b is points[-1] else ''
-        rows.append(dict(start_ms=a[1], latency_ms=b[1] - a[1], mean_ua=(b[2] - a[2])/(b[0] - a[0]), lost_percent=100*lost,
+        rows.append(dict(start_ms=a[1], latency_ms=b[1] - a[1], mean_ua=(b[2] - a[2])/(b[0] - a[0]),
+                         lost_percent=100*lost,
                          excluded=cut or ('samples lost' if lost > LOST_MAX else '')))
     return pd.DataFrame(rows, columns=['start_ms', 'latency_ms', 'mean_ua', 'lost_percent', 'excluded'])
 
@@ -221,12 +253,15 @@ def idle_level(trace: Trace, runs: pd.DataFrame,
     for r in runs.itertuples():
         a, b = np.searchsorted(trace.block_ms, [r.start_ms - margin_ms - block, r.start_ms + r.latency_ms + margin_ms])
         idle[a:b] = False
-    if not idle.any(): raise ValueError(f"{trace.name}: the trigger is never low for longer than {2*margin_ms:g} ms: pause between runs, else there is no idle level to subtract")
+    if not idle.any():
+        raise ValueError(f"{trace.name}: the trigger is never low for longer than {2*margin_ms:g} ms: pause between "
+                         f"runs, else there is no idle level to subtract")
     low, mid, high = np.percentile(trace.block_ua[idle], [25, 50, 75])
     return mid, low, high
 
 # %% ../nbs/13b_power.ipynb #7649318c
-QUANTITIES = dict(latency_ms='latency, ms', power_mw='power, mW', above_idle_mw='above idle, mW', energy_mj='energy, mJ', energy_above_idle_mj='energy above idle, mJ')
+QUANTITIES = dict(latency_ms='latency, ms', power_mw='power, mW', above_idle_mw='above idle, mW',
+                  energy_mj='energy, mJ', energy_above_idle_mj='energy above idle, mJ')
 
 
 def measure(trace: Trace,
@@ -235,36 +270,52 @@ def measure(trace: Trace,
             margin_ms: float = 5.0,         # next to a run, not idle
             turn: tuple[int, int] = (0, 1)  # (i, n): runs take turns among n kinds; only kind i counts
            ) -> dict[str, Any]:
-    """Per inference, each of `QUANTITIES` as mean, standard deviation and half width of the 95 % confidence interval over the runs (None for a single run);
+    """Per inference, each of `QUANTITIES` as mean, standard deviation and half width of the 95 % confidence interval
+    over the runs (None for a single run);
     idle power with its quartiles; how many runs count, and how many not and why. Raises `ValueError` if none counts."""
-    if not 0 < voltage_mv <= 20_000: raise ValueError(f"voltage {voltage_mv} mV: expected millivolts of the supply, e.g. 3300 or 5000")
+    if not 0 < voltage_mv <= 20_000:
+        raise ValueError(f"voltage {voltage_mv} mV: expected millivolts of the supply, e.g. 3300 or 5000")
     if inferences_per_run < 1: raise ValueError(f"inferences_per_run {inferences_per_run}: at least 1")
     runs = every = cut_runs(trace)
-    if len(every) % turn[1]: raise ValueError(f"{trace.name}: {len(every)} runs do not divide into turns of {turn[1]}: record from before the first to after the last")
+    if len(every) % turn[1]:
+        raise ValueError(f"{trace.name}: {len(every)} runs do not divide into turns of {turn[1]}: record from before "
+                         f"the first to after the last")
     runs = every.iloc[turn[0]::turn[1]]
     whole, excluded = runs[runs.excluded == ''], runs.excluded[runs.excluded != ''].value_counts().to_dict()
-    if whole.empty: raise ValueError(f"{trace.name}: no complete run; " + (', '.join(f'{n} {why}' for why, n in excluded.items()) or f"D{trace.channel} is never high for a millisecond"))
+    if whole.empty:
+        raise ValueError(f"{trace.name}: no complete run; "
+                         + (', '.join(f'{n} {why}' for why, n in excluded.items())
+                            or f"D{trace.channel} is never high for a millisecond"))
     idle, mw = idle_level(trace, every, margin_ms), voltage_mv*1e-6   # mW per uA
     power, ms = whole.mean_ua*mw, whole.latency_ms/inferences_per_run
     above = power - idle[0]*mw
-    values = dict(latency_ms=ms, power_mw=power, above_idle_mw=above, energy_mj=power*ms/1e3, energy_above_idle_mj=above*ms/1e3)
+    values = dict(latency_ms=ms, power_mw=power, above_idle_mw=above, energy_mj=power*ms/1e3,
+                  energy_above_idle_mj=above*ms/1e3)
     n, spread = len(whole), len(whole) > 1
-    out: dict[str, Any] = {k: dict(mean=float(v.mean()), std=float(v.std()) if spread else None, ci95=float(stats.t.ppf(0.975, n - 1)*v.std()/n**0.5) if spread else None)
+    out: dict[str, Any] = {k: dict(mean=float(v.mean()), std=float(v.std()) if spread else None,
+                                   ci95=float(stats.t.ppf(0.975, n - 1)*v.std()/n**0.5) if spread else None)
                            for k, v in values.items()}
-    return dict(name=trace.name, runs=n, excluded=excluded, inferences_per_run=inferences_per_run, voltage_mv=voltage_mv, **out,
-                idle_mw=dict(zip(('median', 'lower_quartile', 'upper_quartile'), (float(x*mw) for x in idle))), lost_samples=trace.lost, samples=trace.samples)
+    return dict(name=trace.name, runs=n, excluded=excluded, inferences_per_run=inferences_per_run,
+                voltage_mv=voltage_mv, **out,
+                idle_mw=dict(zip(('median', 'lower_quartile', 'upper_quartile'), (float(x*mw) for x in idle))),
+                lost_samples=trace.lost, samples=trace.samples)
 
 # %% ../nbs/13b_power.ipynb #4e0f22e7
 def find_kit(port: str | None = None) -> Any:
     "An opened kit at `port`, or the only one that is plugged in. Raises `RuntimeError` saying what is missing."
     try: from ppk2_api.ppk2_api import PPK2_API
-    except ImportError as e: raise RuntimeError("reading a Power Profiler Kit II needs the package ppk2-api: pip install ppk2-api") from e
-    found = [d[0] if isinstance(d, tuple) else d for d in PPK2_API.list_devices()]   # newer versions give (port, serial number)
+    except ImportError as e:
+        raise RuntimeError("reading a Power Profiler Kit II needs the package ppk2-api: pip install ppk2-api") from e
+    # newer versions give (port, serial number)
+    found = [d[0] if isinstance(d, tuple) else d for d in PPK2_API.list_devices()]
     if port is None and len(found) != 1:
-        raise RuntimeError(f"Power Profiler Kits found: {', '.join(sorted(found))}: choose the port of one" if found else
-                           "no Power Profiler Kit II found: plug it in (its port must be readable: on Linux, group dialout), or give its port")
+        raise RuntimeError(f"Power Profiler Kits found: {', '.join(sorted(found))}: choose the port of one" if found
+                           else
+                           "no Power Profiler Kit II found: plug it in (its port must be readable: on Linux, group "
+                           "dialout), or give its port")
     kit = PPK2_API(port or found[0], timeout=1, write_timeout=1)
-    if not kit.get_modifiers(): raise RuntimeError(f"{port or found[0]}: no calibration data came back: unplug the kit and try again")
+    if not kit.get_modifiers():
+        raise RuntimeError(f"{port or found[0]}: no calibration data came back: unplug the kit and try again")
     return kit
 
 
@@ -282,11 +333,14 @@ def record(path: str | Path,             # CSV file to write
            ampere: bool = False,         # measure another supply instead of supplying the board
            kit: Any = None               # an opened PPK2_API
           ) -> Path:
-    """Record a kit for `seconds` into a CSV like those of the desktop program; returns `path`. Ctrl-C ends the recording early and keeps it.
+    """Record a kit for `seconds` into a CSV like those of the desktop program; returns `path`. Ctrl-C ends the
+    recording early and keeps it.
 
-    The kit's supply stays on afterwards: switching it off would restart the board. Raises `RuntimeError` without a kit or when no samples come.
+    The kit's supply stays on afterwards: switching it off would restart the board. Raises `RuntimeError` without a kit
+    or when no samples come.
     """
-    if not 800 <= voltage_mv <= 5000: raise ValueError(f"voltage {voltage_mv} mV: the kit supplies and measures 800 to 5000 mV")
+    if not 800 <= voltage_mv <= 5000:
+        raise ValueError(f"voltage {voltage_mv} mV: the kit supplies and measures 800 to 5000 mV")
     kit, path = kit or find_kit(port), Path(path)
     kit.set_source_voltage(voltage_mv)
     if ampere: kit.use_ampere_meter()
@@ -297,7 +351,8 @@ def record(path: str | Path,             # CSV file to write
         kit.start_measuring()
         begun = shown = time.monotonic()
         try:
-            with tqdm(total=seconds, desc='recording', unit='s', bar_format='{desc}: {percentage:3.0f}%|{bar}| {n:.1f} of {total:.1f} s') as bar:
+            with tqdm(total=seconds, desc='recording', unit='s',
+                      bar_format='{desc}: {percentage:3.0f}%|{bar}| {n:.1f} of {total:.1f} s') as bar:
                 while (now := time.monotonic()) - begun < seconds:
                     raw.write(kit.get_data())
                     bar.update(now - shown); shown = now
@@ -314,12 +369,14 @@ def record(path: str | Path,             # CSV file to write
             while data := raw.read(min(400_000, size - raw.tell())):
                 index, expected = _time_stamps(np.frombuffer(data, '<u4'), at, expected)
                 at = index[-1] + 1
-                f.writelines(f"{i/100:.2f},{ua:.3f},{f'{bits:08b}'[::-1]}\n" for i, ua, bits in zip(index.tolist(), *kit.get_samples(data)))
+                f.writelines(f"{i/100:.2f},{ua:.3f},{f'{bits:08b}'[::-1]}\n" for i, ua,
+                             bits in zip(index.tolist(), *kit.get_samples(data)))
                 bar.update(len(data))
     return path
 
 # %% ../nbs/13b_power.ipynb #a509d70f
-def plot_trace(trace: Trace, runs: pd.DataFrame, idle_ua: float, title: str   # says what was recorded, and if nothing was: that it is synthetic
+# says what was recorded, and if nothing was: that it is synthetic
+def plot_trace(trace: Trace, runs: pd.DataFrame, idle_ua: float, title: str
               ) -> Any:
     "Figure: mean current of every millisecond, runs shaded (left-out ones in grey), the idle level."
     import matplotlib.pyplot as plt
@@ -329,14 +386,16 @@ def plot_trace(trace: Trace, runs: pd.DataFrame, idle_ua: float, title: str   # 
     for why, color in (('counted', COLORS['ternary']), ('left out', COLORS['published'])):
         part = runs[(runs.excluded == '') == (why == 'counted')]
         for k, r in enumerate(part.itertuples()):
-            ax.axvspan(r.start_ms/1e3, (r.start_ms + r.latency_ms)/1e3, color=color, alpha=0.2, lw=0, label=f'{len(part)} runs {why}' if k == 0 else None)
+            ax.axvspan(r.start_ms/1e3, (r.start_ms + r.latency_ms)/1e3, color=color, alpha=0.2, lw=0,
+                       label=f'{len(part)} runs {why}' if k == 0 else None)
     ax.axhline(idle_ua/1e3, color=COLORS['int8'], ls='--', lw=1, label=f'idle, {idle_ua/1e3:.3g} mA')
     ax.set(xlabel='time, s', ylabel='current, mA', ylim=(0, 1.3*trace.block_ua.max()/1e3), title=title)
     ax.legend(loc='upper right', ncols=3)
     return fig
 
 # %% ../nbs/13b_power.ipynb #dd27696f
-KINDS = dict(ternary='DeiT-Tiny fc1 197x192x768 ternary', fp32='DeiT-Tiny fc1 197x192x768 fp32')   # subjects in data/paper/device.csv
+# subjects in data/paper/device.csv
+KINDS = dict(ternary='DeiT-Tiny fc1 197x192x768 ternary', fp32='DeiT-Tiny fc1 197x192x768 fp32')
 NOT_MEASURED = 'not measured'
 
 
@@ -356,21 +415,26 @@ SHOWN = dict(latency_ms='latency', energy_above_idle_mj='energy_above_idle')   #
 def compare(measured: dict[str, dict[str, Any]]   # 'ternary', 'fp32' -> `measure`; either may be missing
            ) -> pd.DataFrame:
     "Table: quantity, published and measured, for ternary and FP32, and the change between them."
-    if unknown := set(measured) - set(KINDS): raise ValueError(f"{', '.join(sorted(unknown))}: choose among {', '.join(KINDS)}")
+    if unknown := set(measured) - set(KINDS):
+        raise ValueError(f"{', '.join(sorted(unknown))}: choose among {', '.join(KINDS)}")
     rows = []
     for key, quantity in SHOWN.items():
         published = _published(quantity)
         ours = {k: measured[k][key] for k in KINDS if k in measured}
         both = lambda v: f"{100*(v['ternary']/v['fp32'] - 1):+.0f} %"
         show = lambda v: f"{v['mean']:.3g}" + ('' if v['ci95'] is None else f" ± {v['ci95']:.1g}")
-        rows.append({'quantity': QUANTITIES[key]} | {f'{k}, published': f'{v:g}' for k, v in published.items()} | {'change, published': both(published)}
+        rows.append({'quantity': QUANTITIES[key]} | {f'{k}, published': f'{v:g}' for k, v in published.items()}
+                    | {'change, published': both(published)}
                     | {f'{k}, measured': show(ours[k]) if k in ours else NOT_MEASURED for k in KINDS}
-                    | {'change, measured': both({k: v['mean'] for k, v in ours.items()}) if len(ours) == 2 else NOT_MEASURED})
+                    | {'change, measured': both({k: v['mean'] for k, v in ours.items()}) if len(ours) == 2
+                       else NOT_MEASURED})
     return pd.DataFrame(rows)
 
 
 def plot_comparison(measured: dict[str, dict[str, Any]]) -> Any:
-    "Figure: published and measured bars of latency and energy above idle; a measurement that is missing is written, not drawn."
+    """Figure: published and measured bars of latency and energy above idle;
+    a measurement that is missing is written, not drawn.
+    """
     import matplotlib.pyplot as plt
     fig, axs = plt.subplots(1, 2, figsize=(8, 2.8))
     for ax, (key, quantity) in zip(axs, SHOWN.items()):
@@ -381,10 +445,14 @@ def plot_comparison(measured: dict[str, dict[str, Any]]) -> Any:
             ax.bar_label(bars, fmt='%g', fontsize=8)
             if k in measured:
                 m = measured[k][key]
-                bars = ax.bar(x + 0.2, m['mean'], 0.36, yerr=m['ci95'], color=COLORS[k], label=f'measured, {k}', capsize=3)
+                bars = ax.bar(x + 0.2, m['mean'], 0.36, yerr=m['ci95'], color=COLORS[k], label=f'measured, {k}',
+                              capsize=3)
                 ax.bar_label(bars, fmt='%.3g', fontsize=8)
-            else: ax.text(x + 0.2, 0.03*top, NOT_MEASURED, rotation=90, ha='center', va='bottom', fontsize=8, color=COLORS[k])
-        ax.set(xticks=range(len(KINDS)), xticklabels=KINDS, ylabel=QUANTITIES[key], xlim=(-0.5, 1.5), ylim=(0, 1.15*max([top, *(measured[k][key]['mean'] for k in measured)])))
+            else:
+                ax.text(x + 0.2, 0.03*top, NOT_MEASURED, rotation=90, ha='center', va='bottom', fontsize=8,
+                        color=COLORS[k])
+        ax.set(xticks=range(len(KINDS)), xticklabels=KINDS, ylabel=QUANTITIES[key], xlim=(-0.5, 1.5),
+               ylim=(0, 1.15*max([top, *(measured[k][key]['mean'] for k in measured)])))
         ax.grid(axis='x', visible=False)
     fig.suptitle('DeiT-Tiny fc1, 197 tokens, ESP32-S3-EYE', fontsize=11)
     axs[0].legend(loc='upper left')
@@ -393,31 +461,44 @@ def plot_comparison(measured: dict[str, dict[str, Any]]) -> Any:
 # %% ../nbs/13b_power.ipynb #821721c3
 def main(argv: list[str] | None = None) -> int:
     "`python -m ftervit.power`: returns the exit code."
-    a = argparse.ArgumentParser('python -m ftervit.power', description='Latency, power and energy per inference from a recording of a Power Profiler Kit II.')
+    a = argparse.ArgumentParser('python -m ftervit.power',
+                                description='Latency, power and energy per inference from a recording of a Power '
+                                'Profiler Kit II.')
     a.add_argument('trace', help='CSV file, exported by the desktop program or written by --record')
     a.add_argument('--fp32', metavar='CSV', help='recording of the FP32 layer: compares')
-    a.add_argument('--bench', action='store_true', help='TRACE is of `bench fc1`, whose runs take turns: ternary, ternary on both cores, FP32')
+    a.add_argument('--bench', action='store_true',
+                   help='TRACE is of `bench fc1`, whose runs take turns: ternary, ternary on both cores, FP32')
     a.add_argument('--voltage-mv', type=float, required=True, help='of the supply')
     a.add_argument('--channel', type=int, default=0, help='digital input of the trigger pin (default: 0)')
     a.add_argument('--inferences', type=int, default=1, metavar='N', help='in one pulse of the trigger (default: 1)')
     a.add_argument('--rate-hz', type=float, metavar='N', help='samples per second of a recording without time stamps')
-    a.add_argument('--decimal', default='.', choices=('.', ','), help='before the fraction of a number (default: %(default)s)')
+    a.add_argument('--decimal', default='.', choices=('.', ','),
+                   help='before the fraction of a number (default: %(default)s)')
     a.add_argument('--encoding', default='utf-8-sig', help='of the recording (default: UTF-8)')
     a.add_argument('--record', type=float, metavar='SECONDS', help='first record TRACE from a kit')
     a.add_argument('--port', help='of the kit (default: the only one)')
-    a.add_argument('--ampere', action='store_true', help='with --record: measure another supply instead of supplying the board')
+    a.add_argument('--ampere', action='store_true',
+                   help='with --record: measure another supply instead of supplying the board')
     a.add_argument('--figure', metavar='PNG', help='draw the recording, too')
-    a.add_argument('--keep', action='store_true', help='this is a measurement of fc1 on a real board: write it to data/device/power.json')
+    a.add_argument('--keep', action='store_true',
+                   help='this is a measurement of fc1 on a real board: write it to data/device/power.json')
     args = a.parse_args(argv)
     try:
         if args.record: record(args.trace, args.record, round(args.voltage_mv), args.port, args.ampere)
         options = dict(rate_hz=args.rate_hz, decimal=args.decimal, encoding=args.encoding)
-        traces = {k: read_trace(f, args.channel, **options) for k, f in (('ternary', args.trace), ('fp32', args.fp32)) if f}
+        traces = {k: read_trace(f, args.channel, **options) for k,
+                  f in (('ternary', args.trace), ('fp32', args.fp32)) if f}
         if args.bench: traces['fp32'] = traces['ternary']
-        results = {k: measure(t, args.voltage_mv, args.inferences, turn=(dict(ternary=0, fp32=2)[k], 3) if args.bench else (0, 1)) for k, t in traces.items()}
+        results = {k: measure(t, args.voltage_mv, args.inferences,
+                              turn=(dict(ternary=0, fp32=2)[k], 3) if args.bench else (0, 1)) for k,
+                              t in traces.items()}
         for k, r in results.items():
-            print(f"{r['name']}{', ' + k if len(results) > 1 else ''}: {r['runs']} runs" + ''.join(f', {n} left out ({why})' for why, n in r['excluded'].items()) + f"; idle {r['idle_mw']['median']:.4g} mW")
-            for q, label in QUANTITIES.items(): print(f"  {label:24}{r[q]['mean']:10.4g}" + ('' if r[q]['std'] is None else f"  std {r[q]['std']:.3g}, 95 % ± {r[q]['ci95']:.3g}"))
+            print(f"{r['name']}{', ' + k if len(results) > 1 else ''}: {r['runs']} runs"
+                  + ''.join(f', {n} left out ({why})' for why, n in r['excluded'].items())
+                  + f"; idle {r['idle_mw']['median']:.4g} mW")
+            for q, label in QUANTITIES.items():
+                print(f"  {label:24}{r[q]['mean']:10.4g}"
+                      + ('' if r[q]['std'] is None else f"  std {r[q]['std']:.3g}, 95 % ± {r[q]['ci95']:.3g}"))
         if len(results) > 1: print(compare(results).to_string(index=False))
         if args.figure:
             use_style()

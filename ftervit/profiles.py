@@ -143,7 +143,8 @@ def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/p
     original = d['name']
     for k, v in (overrides or {}).items(): set_path(d, k, v)
     changes = any(k not in (*NEUTRAL, 'name') and not k.startswith('engine.') for k in (overrides or {}))
-    if changes and d['name'] == original: d |= dict(name=f"{original}-custom", record=(overrides or {}).get('record', False))
+    if changes and d['name'] == original:
+        d |= dict(name=f"{original}-custom", record=(overrides or {}).get('record', False))
     try: return Profile.model_validate(d)
     except ValidationError as e: raise ValueError(f"profile {path}: {e}") from e
 
@@ -249,7 +250,9 @@ FIXED_PATHS = {'MKL_CBWR': 'AVX2', 'ONEDNN_MAX_CPU_ISA': 'AVX2', 'ATEN_CPU_CAPAB
 
 
 def fixed_paths() -> dict[str, str]:
-    "Environment of a process whose results do not depend on the processor; a variable that is set already stays. Empty on machines without AVX2."
+    """Environment of a process whose results do not depend on the processor; a variable that is set already stays.
+    Empty on machines without AVX2.
+    """
     if torch.backends.cpu.get_cpu_capability() not in ('AVX2', 'AVX512'): return {}
     return {k: os.environ.get(k, v) for k, v in FIXED_PATHS.items()}
 

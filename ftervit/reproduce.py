@@ -142,7 +142,7 @@ def _arguments() -> argparse.ArgumentParser:
                    help='override a value of the profile, e.g. phase1.epochs=50; repeatable. '
                    'The results are then kept as <profile>-custom, unless --name says otherwise')
     a.add_argument('-p', '--parameter', action='append', default=[], metavar='NOTEBOOK.NAME=VALUE',
-                   help="set a notebook's own parameter, e.g. 06b.images=~/pictures; repeatable")
+                   help="set a notebook's own parameter, e.g. 06c.images=~/pictures; repeatable")
     a.add_argument('--name', help="name under which results are kept (default: the profile's)")
     a.add_argument('--only', nargs='+', metavar='NOTEBOOK',
                    help='only notebooks whose names start so, e.g. 05 or 05_training')
