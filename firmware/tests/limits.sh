@@ -7,7 +7,7 @@ exporter=../ftervit/export.py
 fail() { echo "FAILED: limits: $1"; exit 1; }
 [ -f $exporter ] || { echo "skipped: limits ($exporter is not here)"; exit 0; }
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
-limits=$(sed -n 's/^LIMITS = dict(\(.*\))$/\1/p' $exporter | tr -d ' ' | tr ',' ' ')
+limits=$(sed -n '/^LIMITS = dict(/,/)$/p' $exporter | tr -d ' \n' | sed 's/^LIMITS=dict(\(.*\))$/\1/' | tr ',' ' ')
 [ -n "$limits" ] || fail "LIMITS is not found in $exporter"
 {
     echo '#include "ftervit.h"'
