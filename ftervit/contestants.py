@@ -19,7 +19,7 @@ from .export import save_gguf
 from .kernels import pack_model
 from .quant_layer import set_mode
 from .models import ModelConfig, create_model, ternarize
-from .profiles import load_json, save_json
+from .profiles import FIXED_PATHS, load_json, save_json
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'INSTRUCTIONS', 'BUSY_PERCENT', 'DEIT', 'CONTESTANTS', 'REFERENCE', 'cores', 'machine', 'busy_percent',
@@ -234,9 +234,12 @@ class Dropped(RuntimeError): "A contestant that cannot go on; the others can."
 
 # %% ../nbs/11b_contestants.ipynb #c5852f82
 def _environment(threads: int) -> dict[str, str]:
-    "That of a process with so many threads."
+    """That of a process with so many threads, where each library takes the fastest path it has (a reproduction fixes
+    them).
+    """
     names = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
-    return os.environ | dict.fromkeys(names, str(threads)) | {'FTERVIT_CHILD': '1'}
+    free = {k: v for k, v in os.environ.items() if k not in FIXED_PATHS}
+    return free | dict.fromkeys(names, str(threads)) | {'FTERVIT_CHILD': '1'}
 
 
 class Child:

@@ -135,7 +135,7 @@ def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/p
 
     Overrides other than those that do not change what is computed (`NEUTRAL`, `engine.*`) rename the profile to
     `<name>-custom` (or to the override `name`), so that a private experiment never overwrites recorded results; under
-    such a name it records nothing.
+    another name than the file's nothing is recorded, unless they say `record`.
     Raises `FileNotFoundError` for an unknown name, `ValueError` for a key or value that does not fit.
     """
     name = os.environ.get(PROFILE_ENV, TEST_PROFILE if os.environ.get(TEST_ENV) else '') or name
@@ -143,8 +143,8 @@ def load_profile(name: str = DEFAULT_PROFILE,   # profile name (a file in data/p
     original = d['name']
     for k, v in (overrides or {}).items(): set_path(d, k, v)
     changes = any(k not in (*NEUTRAL, 'name') and not k.startswith('engine.') for k in (overrides or {}))
-    if changes and d['name'] == original:
-        d |= dict(name=f"{original}-custom", record=(overrides or {}).get('record', False))
+    if changes and d['name'] == original: d['name'] = f"{original}-custom"
+    if d['name'] != original: d['record'] = (overrides or {}).get('record', False)
     try: return Profile.model_validate(d)
     except ValidationError as e: raise ValueError(f"profile {path}: {e}") from e
 

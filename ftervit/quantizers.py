@@ -61,6 +61,17 @@ def _check_name(rules: dict[str, Callable], name: str, rule: Callable) -> None:
     if name in rules and where(rules[name]) != where(rule):
         raise ValueError(f"the rule {name!r} is {where(rules[name])} already: choose another name")
 
+
+def _registrar(rules: dict[str, Callable], name: str, check: Callable[[str, Callable], None]) -> Callable[[Callable],
+                                                                                                          Callable]:
+    "Decorator that puts a rule into `rules`, once its name and what it does have passed."
+    def register(rule: Callable) -> Callable:
+        _check_name(rules, name, rule)
+        check(name, rule)
+        rules[name] = rule
+        return rule
+    return register
+
 # %% ../nbs/01_quantizers.ipynb #38238336
 def _check_ternary(name: str, rule: TernaryRule) -> None:
     "Raise `ValueError` unless `rule` gives codes and scales for small weights, for zeros, and nothing finite for NaN."
@@ -91,12 +102,7 @@ def ternary_rule(name: str) -> Callable[[TernaryRule], TernaryRule]:
     weight and the scales (these dimensions kept, of length 1).
     Raises `ValueError` for a name that is taken or a function that does something else.
     """
-    def register(rule: TernaryRule) -> TernaryRule:
-        _check_name(TERNARY_RULES, name, rule)
-        _check_ternary(name, rule)
-        TERNARY_RULES[name] = rule
-        return rule
-    return register
+    return _registrar(TERNARY_RULES, name, _check_ternary)
 
 # %% ../nbs/01_quantizers.ipynb #95530ee2
 EPS = 1e-5   # floor of every scale's numerator (FTerViT, arXiv 2605.21171): zeros get codes 0 and a finite scale
@@ -180,12 +186,7 @@ def activation_rule(name: str) -> Callable[[ActivationRule], ActivationRule]:
 
     It gets activations and a granularity, and returns `Quantized` or `Affine`. Raises `ValueError` as `ternary_rule`.
     """
-    def register(rule: ActivationRule) -> ActivationRule:
-        _check_name(ACTIVATION_RULES, name, rule)
-        _check_activation(name, rule)
-        ACTIVATION_RULES[name] = rule
-        return rule
-    return register
+    return _registrar(ACTIVATION_RULES, name, _check_activation)
 
 # %% ../nbs/01_quantizers.ipynb #c2ffe212
 @activation_rule('symmetric')

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json, platform, shutil, subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .contestants import machine
 from .data import class_words
 from .experiments import cell_dir, choose_cells
 from .export import architecture, save_gguf
@@ -25,7 +25,7 @@ from .profiles import Profile, atomic_write, load_json, load_profile, project_ro
 from .tables import TABLES, skipped
 
 # %% auto #0
-__all__ = ['LIBRARIES', 'record_makers', 'stale_records', 'made_on', 'publish_models', 'publish']
+__all__ = ['record_makers', 'stale_records', 'made_on', 'publish_models', 'publish']
 
 # %% ../nbs/15d_records.ipynb #d7f5c3a4
 def record_makers(p: Profile, stem: str, wrote: list[str]) -> None:
@@ -63,30 +63,18 @@ def stale_records() -> list[str]:
             for line in _stale(made.parent)]
 
 # %% ../nbs/15d_records.ipynb #1d93ebff
-LIBRARIES = ('torch', 'timm', 'numpy', 'captum', 'accelerate', 'safetensors')
-
-
 def _commit() -> str | None:
     git = ['git', '-C', str(project_root())]
     if not shutil.which('git') or subprocess.run([*git, 'rev-parse'], capture_output=True).returncode: return None
     said = lambda *a: subprocess.run([*git, *a], capture_output=True, text=True).stdout.strip()
-    return said('rev-parse', 'HEAD') + (' with changes'
-                                        if said('status', '--porcelain', '--', 'nbs', 'ftervit', 'firmware') else '')
-
-
-def _version(name: str) -> str | None:
-    try: return version(name)
-    except PackageNotFoundError: return None
+    changed = said('status', '--porcelain', '--', 'nbs', 'ftervit', 'firmware')
+    return said('rev-parse', 'HEAD') + (' with changes' if changed else '')
 
 
 def made_on() -> dict[str, Any]:
-    "Commit, processor and what torch uses of it, threads of a process, system, Python and packages."
-    info = Path('/proc/cpuinfo').read_text() if Path('/proc/cpuinfo').is_file() else ''
-    name = next((line.partition(':')[2].strip() for line in info.splitlines() if line.startswith('model name')),
-                platform.processor() or platform.machine())
-    return dict(commit=_commit(), cpu=name, capability=torch.backends.cpu.get_cpu_capability(),
-                threads=torch.get_num_threads(), system=platform.system(),
-                python=platform.python_version(), packages={n: _version(n) for n in LIBRARIES})
+    "Commit, Python, threads of a process, what torch uses of the processor, and `machine`: processor, cores, versions."
+    return dict(commit=_commit(), python=platform.python_version(), threads=torch.get_num_threads(),
+                capability=torch.backends.cpu.get_cpu_capability(), **machine())
 
 # %% ../nbs/15d_records.ipynb #39e307d8
 def _export(checkpoint: Path, to: Path) -> Path:
@@ -107,7 +95,7 @@ def publish_models(p: Profile) -> list[Path]:
     """Copy teacher and student of the first seed of the run of `p` into `data/models/<name>`, the student also as a
     model file; returns the files.
 
-    Of the other methods (`06_experiments`), the model files of the students that the engine runs. A model file tests an
+    Of the other methods (`06b_grid`), the model files of the students that the engine runs. A model file tests an
     engine on a picture of noise. Raises `FileNotFoundError` if the run is not there, `ValueError` for a student that
     the engine cannot run.
     """

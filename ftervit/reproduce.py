@@ -140,12 +140,13 @@ def _arguments() -> argparse.ArgumentParser:
                    help='name in data/profiles, or path of a YAML file (default: %(default)s)')
     a.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
                    help='override a value of the profile, e.g. phase1.epochs=50; repeatable. '
-                   'The results are then kept as <profile>-custom, unless --name says otherwise')
+                   'The results are then kept as <profile>-custom (or --name) below runs/; record=true compares them '
+                   'with, and writes over, what is recorded of that name')
     a.add_argument('-p', '--parameter', action='append', default=[], metavar='NOTEBOOK.NAME=VALUE',
                    help="set a notebook's own parameter, e.g. 06c.images=~/pictures; repeatable")
     a.add_argument('--name', help="name under which results are kept (default: the profile's)")
     a.add_argument('--only', nargs='+', metavar='NOTEBOOK',
-                   help='only notebooks whose names start so, e.g. 05 or 05_training')
+                   help='only notebooks whose names start so, e.g. 05 or 05c_runs')
     a.add_argument('--force', action='store_true', help='execute also what is up to date')
     a.add_argument('--record', action='store_true',
                    help='record also times and facts of this machine, which otherwise stay as they are')

@@ -27,7 +27,7 @@ __all__ = ['STAGES', 'NOT_MEASURED', 'CLASSES', 'TABLES', 'HEADS', 'load_results
 
 # %% ../nbs/15a_tables.ipynb #d3d25989
 def load_results(p: Profile) -> list[dict[str, Any]]:
-    """What `05_training` measured, one dictionary per seed: of the run in `runs/<name>`, else as recorded in
+    """What `05c_runs` measured, one dictionary per seed: of the run in `runs/<name>`, else as recorded in
     `data/results/<name>`.
 
     Raises `FileNotFoundError` naming the seeds that are missing, `ValueError` for a record of other settings.
@@ -170,7 +170,7 @@ def show_published(table: pd.DataFrame) -> str:
 
 # %% ../nbs/15a_tables.ipynb #e2e59ced
 def show_methods(table: pd.DataFrame) -> str:
-    "The main table of `06_experiments` (`methods.csv`) in Markdown."
+    "The main table of `06b_grid` (`methods.csv`) in Markdown."
     return markdown_table(pd.DataFrame([{
         'method': r.label, 'bits: encoder weights / activations': r.weights_activations,
         'bits: patch / head / norm': r.patch_head_norm, 'attention': r.attention, 'size, MB': f'{r.size_mb:.3g}',
@@ -181,7 +181,7 @@ def show_methods(table: pd.DataFrame) -> str:
 
 # %% ../nbs/15a_tables.ipynb #f8fb3945
 def show_ablations(table: pd.DataFrame) -> str:
-    "The ablations of `06_experiments` (`ablations.csv`) in Markdown; a reference comes once."
+    "The ablations of `06b_grid` (`ablations.csv`) in Markdown; a reference comes once."
     seen = table.drop_duplicates('cell')
     return markdown_table(pd.DataFrame([{
         'recipe': r.label, 'against': '' if r.cell == r.reference else labels.get(r.reference, r.reference),
@@ -193,7 +193,7 @@ def show_ablations(table: pd.DataFrame) -> str:
 
 # %% ../nbs/15a_tables.ipynb #48211605
 def show_claims(table: pd.DataFrame) -> str:
-    "The claims of `06_experiments` (`claims.csv`) in Markdown."
+    "The claims of `06b_grid` (`claims.csv`) in Markdown."
     return markdown_table(pd.DataFrame([{
         'claim': r.claim, 'source': r.source, 'difference (± 2σ)': '' if pd.isna(r.difference)
         else f'{with_spread(r.difference, r.two_sigma, sign="+")} {r.unit}',
