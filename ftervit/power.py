@@ -486,12 +486,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.record: record(args.trace, args.record, round(args.voltage_mv), args.port, args.ampere)
         options = dict(rate_hz=args.rate_hz, decimal=args.decimal, encoding=args.encoding)
-        traces = {k: read_trace(f, args.channel, **options) for k,
-                  f in (('ternary', args.trace), ('fp32', args.fp32)) if f}
+        traces = {k: read_trace(f, args.channel, **options)
+                  for k, f in (('ternary', args.trace), ('fp32', args.fp32)) if f}
         if args.bench: traces['fp32'] = traces['ternary']
         results = {k: measure(t, args.voltage_mv, args.inferences,
-                              turn=(dict(ternary=0, fp32=2)[k], 3) if args.bench else (0, 1)) for k,
-                              t in traces.items()}
+                              turn=(dict(ternary=0, fp32=2)[k], 3) if args.bench else (0, 1))
+                              for k, t in traces.items()}
         for k, r in results.items():
             print(f"{r['name']}{', ' + k if len(results) > 1 else ''}: {r['runs']} runs"
                   + ''.join(f', {n} left out ({why})' for why, n in r['excluded'].items())

@@ -12,13 +12,13 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from .notebooks import (TRAIN, NotebookFailed, describe_notebook, is_current, manifest, notebook_paths,
+from .notebooks import (TRAIN, describe_notebook, is_current, manifest, notebook_paths,
                                parameters_cell, run_notebook, source_hash)
 from .pages import write_readme
 from .preflight import preflight
 from .profiles import DEFAULT_PROFILE, Profile, load_json, load_profile, project_root, save_json
 from .records import made_on, publish, publish_models, record_makers, stale_records
-from .jobs import parse_set
+from .jobs import exit_code, parse_set
 from .runs import train_seeds
 from .verdict import keep_record, main_numbers, recorded_files, summary, verdict
 
@@ -191,28 +191,30 @@ def _only_one_thing(args: argparse.Namespace, p: Profile) -> bool:
     return bool(args.list or args.publish)
 
 
+def _run(args: argparse.Namespace) -> int:
+    "Do what `args` ask for; returns the exit code. Raises what `reproduce` raises."
+    if args.records:
+        print('\n'.join(stale := stale_records()), end='\n' if stale else '')
+        return int(bool(stale))
+    if args.readme: return int(not write_readme(args.check) and args.check)
+    overrides, parameters = parse_set(args.set), notebook_parameters(args.parameter)
+    if args.name: overrides['name'] = args.name
+    p = load_profile(args.profile, overrides)
+    if parameters and p.name == load_profile(args.profile).name:   # another parameter, another name
+        overrides['name'] = f'{p.name}-custom'
+        p = load_profile(args.profile, overrides)
+    if _only_one_thing(args, p): return 0
+    table, found = reproduce(args.profile, overrides, notebooks=args.only, force=args.force, parameters=parameters,
+                             record=args.record)
+    _say(p, table, found)
+    return 2 if (found.verdict == 'different').any() else 0
+
+
 def main(argv: list[str] | None = None) -> int:
     "`ftervit-reproduce`: returns the exit code."
     args = (a := _arguments()).parse_args(argv)
     if args.check and not args.readme: a.error('--check goes with --readme')
-    try:
-        if args.records:
-            print('\n'.join(stale := stale_records()), end='\n' if stale else '')
-            return int(bool(stale))
-        if args.readme: return int(not write_readme(args.check) and args.check)
-        overrides, parameters = parse_set(args.set), notebook_parameters(args.parameter)
-        p = load_profile(args.profile, overrides | ({'name': args.name} if args.name else {}))
-        if parameters and p.name == load_profile(args.profile).name: args.name = f'{p.name}-custom'
-        if _only_one_thing(args, p): return 0
-        table, found = reproduce(args.profile, overrides, args.name, args.only, args.force, parameters, args.record)
-    except KeyboardInterrupt:
-        print('interrupted: the same command goes on where it stopped', file=sys.stderr)
-        return 130
-    except (NotebookFailed, ValueError, OSError) as e:
-        print(e, file=sys.stderr)
-        return 1
-    _say(load_profile(args.profile, overrides | ({'name': args.name} if args.name else {})), table, found)
-    return 2 if (found.verdict == 'different').any() else 0
+    return exit_code(lambda: _run(args))
 
 # %% ../nbs/16_reproduce.ipynb #da6215bf
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())   # not in a notebook

@@ -186,8 +186,8 @@ def ternary_only(model: nn.Module, layers: list[str]) -> nn.Module:
 @torch.no_grad()
 def log_probabilities(model: nn.Module, batches: Batches) -> tuple[Tensor, Tensor]:
     "Log-probabilities (N, classes) and labels (N,), on the CPU."
-    p, labels = zip(*((model(x).log_softmax(-1).cpu(), y.cpu()) for x,
-                      y in labelled(batches, next(model.parameters()).device)))
+    p, labels = zip(*((model(x).log_softmax(-1).cpu(), y.cpu())
+                      for x, y in labelled(batches, next(model.parameters()).device)))
     return torch.cat(p), torch.cat(labels)
 
 

@@ -117,8 +117,8 @@ CLASSES = {'imagenet1k': 1000, 'cifar10': 10, 'cifar100': 100}   # data sets of 
 
 def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     with torch.device('meta'):
-        return {k: tuple(v.shape) for k,
-                v in create_model(config.model_copy(update={'pretrained': False})).state_dict().items()}
+        return {k: tuple(v.shape)
+                for k, v in create_model(config.model_copy(update={'pretrained': False})).state_dict().items()}
 
 
 def is_published_setting(p: Profile, timm_name: str, dataset: str) -> bool:

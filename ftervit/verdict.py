@@ -44,8 +44,8 @@ def _leaves(o: Any, *at: str) -> Iterator[tuple[tuple[str, ...], Any]]:
 def _rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     "Rows by what names them: the first columns that no two of them share, else their numbers."
     n = next((n for n in range(1, len(table.columns)) if not table.iloc[:, :n].duplicated().any()), 0)
-    return {' '.join(map(str, r[:n])) if n else str(i): dict(zip(table.columns[n:], r[n:])) for i,
-            r in enumerate(table.values.tolist())}
+    return {' '.join(map(str, r[:n])) if n else str(i): dict(zip(table.columns[n:], r[n:]))
+            for i, r in enumerate(table.values.tolist())}
 
 
 def read_values(path: Path) -> dict[tuple[str, ...], Any]:

@@ -130,8 +130,8 @@ def build(out: str | Path,                       # folder, made if need be
     files = {name: (compiled/name).read_bytes() for name in (*STATIC, *MODULES)}
     files |= {f'models/{m.id}.gguf': (project_root()/'data'/'models'/m.file).read_bytes() for m in models}
     entries = [listing(m, list(pictures[m.examples])) for m in models]
-    files |= {e['file']: pictures[m.examples][e['name']] for m,
-              entry in zip(models, entries) for e in entry['examples']}
+    files |= {e['file']: pictures[m.examples][e['name']]
+              for m, entry in zip(models, entries) for e in entry['examples']}
     files['models.json'] = json.dumps(entries, indent=1).encode()
     for name, data in files.items():
         (out/name).parent.mkdir(parents=True, exist_ok=True)
