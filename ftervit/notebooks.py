@@ -24,9 +24,9 @@ import ftervit
 from .profiles import PROFILE_ENV, Profile, fixed_paths, load_json, load_profile, project_root, save_json
 
 # %% auto #0
-__all__ = ['TRAIN', 'INPUTS', 'SECTIONS', 'notebook_paths', 'describe_notebook', 'write_notebook', 'scratch_project',
-           'models_dir', 'made_from', 'source_hash', 'manifest', 'is_current', 'NotebookFailed', 'parameters_cell',
-           'run_notebook']
+__all__ = ['TRAIN', 'INPUTS', 'SECTIONS', 'notebook_paths', 'describe_notebook', 'parameters_cell', 'profile_notebooks',
+           'write_notebook', 'scratch_project', 'models_dir', 'made_from', 'source_hash', 'manifest', 'is_current',
+           'NotebookFailed', 'run_notebook']
 
 # %% ../nbs/15_notebooks.ipynb #0bde6fc8
 def notebook_paths(names: list[str] | None = None   # names, or beginnings of them ('05'); None: all
@@ -47,6 +47,20 @@ def describe_notebook(path: Path) -> tuple[str, str]:
     text = ''.join(json.loads(path.read_text(encoding='utf-8'))['cells'][0]['source'])
     title, quote = (re.search(rf'^{mark} (.+)$', text, re.M) for mark in ('#', '>'))
     return title[1] if title else path.stem, quote[1].strip() if quote else ''
+
+# %% ../nbs/15_notebooks.ipynb #b65e8d09
+def parameters_cell(notebook: Path) -> str | None:
+    "The source of the cell tagged `parameters`, None without one."
+    cells = json.loads(notebook.read_text(encoding='utf-8'))['cells']
+    return next((''.join(c['source']) for c in cells if 'parameters' in c['metadata'].get('tags', [])), None)
+
+
+# %% ../nbs/15_notebooks.ipynb #4a71bb70
+def profile_notebooks(names: list[str] | None = None   # names, or beginnings of them; None: all that have parameters
+                     ) -> list[Path]:
+    "What a reproduction executes, in order. Raises `ValueError` for a name that fits no notebook."
+    return [f for f in notebook_paths(names) if names or parameters_cell(f) is not None]
+
 
 # %% ../nbs/15_notebooks.ipynb #d778b556
 def write_notebook(path: Path, sources: list[str]) -> None:
@@ -162,18 +176,13 @@ class _Engine(NBClientEngine):
                 return super().process_message(msg, cell, cell_index)
         return Client(nb_man, kernel_name=kernel_name, kernel_manager_class=_ThisInterpreter, timeout=None,
                       startup_timeout=120,
-                      extra_arguments=['--log-level=50']).execute(env=_environment())
+                      extra_arguments=['--log-level=50'],
+                      skip_cells_with_tag='test').execute(env=_environment())
 
 
 papermill_engines.register('ftervit', _Engine)
 
 # %% ../nbs/15_notebooks.ipynb #595a6301
-def parameters_cell(notebook: Path) -> str | None:
-    "The source of the cell tagged `parameters`, None without one."
-    cells = json.loads(notebook.read_text(encoding='utf-8'))['cells']
-    return next((''.join(c['source']) for c in cells if 'parameters' in c['metadata'].get('tags', [])), None)
-
-
 def _told(error: PapermillExecutionError, stem: str, out: Path) -> str:
     code = next((line for line in error.source.splitlines() if line.strip() and not line.startswith('#|')), '')
     tail = strip_color('\n'.join(error.traceback)).strip().splitlines()[-8:]

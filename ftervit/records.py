@@ -5,7 +5,7 @@
 # %% ../nbs/15d_records.ipynb #ba9011af
 from __future__ import annotations
 
-import json, platform, shutil, subprocess
+import json, platform, re, shutil, subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from .experiments import cell_dir, choose_cells
 from .export import architecture, save_gguf
 from .model_file import golden_tensors
 from .checkpoints import load_checkpoint
-from .notebooks import SECTIONS, is_current, made_from, models_dir, notebook_paths
+from .notebooks import SECTIONS, is_current, made_from, models_dir, notebook_paths, profile_notebooks
 from .profiles import Profile, atomic_write, load_json, load_profile, project_root, save_json
 from .tables import TABLES, skipped
 
@@ -123,6 +123,17 @@ def _publishable(output: Any, notebook: str) -> bool:
     return True
 
 
+# %% ../nbs/15d_records.ipynb #56a3c8e8
+def _carry(cell: Any, ran: Any, notebook: str) -> None:
+    "The outputs of an executed code cell; one left to the tests keeps its own."
+    if cell.cell_type != 'code' or 'test' in cell.metadata.get('tags', []): return
+    cell.outputs = [o for o in ran.outputs if _publishable(o, notebook)]
+    for o in cell.outputs:
+        if html := o.get('data', {}).get('text/html'):
+            o['data']['text/html'] = re.sub(r'\bT_[0-9a-f]{5}(?=\b|_)', f'T_{cell.id}', html)
+
+
+# %% ../nbs/15d_records.ipynb #ac420887
 def publish(p: Profile) -> None:
     """Carry the outputs of the run of `p` into the notebooks of `nbs/`, and its first seed's models into
     `data/models/<name>`.
@@ -130,14 +141,13 @@ def publish(p: Profile) -> None:
     Raises `ValueError` for a notebook that has changed since, or was not run.
     """
     from nbdev.clean import nbdev_clean
-    ran_all = [f for f in notebook_paths() if f.stem not in skipped(p)]
-    if stale := [f.stem for f in ran_all if not is_current(f, p)]:
+    left_out, due = skipped(p), profile_notebooks()
+    if stale := [f.stem for f in due if f.stem not in left_out and not is_current(f, p)]:
         raise ValueError(f"not up to date: {', '.join(stale)}; run `ftervit-reproduce --profile {p.name}` first")
-    for f in ran_all:
+    for f in (f for f in notebook_paths() if is_current(f, p)):
         nb, ran = (nbformat.read(x, as_version=4) for x in (f, p.run_dir/'notebooks'/f.name))
         cells = [c for c in ran.cells if 'injected-parameters' not in c.metadata.get('tags', [])]
-        for c, r in zip(nb.cells, cells, strict=True):
-            if c.cell_type == 'code': c.outputs = [o for o in r.outputs if _publishable(o, f.stem)]
+        for c, r in zip(nb.cells, cells, strict=True): _carry(c, r, f.stem)
         nb.metadata.pop('widgets', None)   # the state of progress bars
         with atomic_write(f, 'w') as out: nbformat.write(nb, out)
         nbdev_clean(str(f))

@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from .notebooks import (TRAIN, describe_notebook, is_current, manifest, notebook_paths,
-                               parameters_cell, run_notebook, source_hash)
+                               parameters_cell, profile_notebooks, run_notebook, source_hash)
 from .pages import write_readme
 from .preflight import preflight
 from .profiles import DEFAULT_PROFILE, Profile, load_json, load_profile, project_root, save_json
@@ -29,7 +29,7 @@ __all__ = ['notebook_parameters', 'execute_notebooks', 'reproduce', 'main']
 def _left_out(p: Profile, todo: list[Path]) -> dict[str, str]:
     "The notebooks that the model of `p` cannot have, with their reasons, also written to `skipped.json`."
     reasons = preflight(p, run=any(f.stem >= '04' for f in todo))   # the first lessons need no data
-    if todo == notebook_paths():
+    if todo == profile_notebooks():
         if reasons: save_json(reasons, p.results_dir/'skipped.json')
         else: (p.results_dir/'skipped.json').unlink(missing_ok=True)
     return reasons
@@ -119,12 +119,12 @@ def reproduce(profile: str = DEFAULT_PROFILE,             # name in data/profile
     stopped. Raises what `preflight` raises before the first notebook, and `NotebookFailed` at the first that fails.
     """
     overrides = dict(overrides or {}) | ({'name': name} if name else {})
-    p, todo = load_profile(profile, overrides), notebook_paths(notebooks)
+    p, todo = load_profile(profile, overrides), profile_notebooks(notebooks)
     keep_record(p)
     table = execute_notebooks(p, dict(profile=_resolve(profile), overrides=overrides), todo, parameters or {}, force)
     if record: save_json(made_on(), p.results_dir/'machine.json')
     found = verdict(p, record)
-    if p.name == DEFAULT_PROFILE and p.record and todo[-1] == notebook_paths()[-1]: write_readme()
+    if p.name == DEFAULT_PROFILE and p.record and todo[-1] == profile_notebooks()[-1]: write_readme()
     return table, found
 
 # %% ../nbs/16_reproduce.ipynb #e9f85f92
@@ -185,7 +185,7 @@ def _say(p: Profile, table: pd.DataFrame, found: pd.DataFrame) -> None:
 def _only_one_thing(args: argparse.Namespace, p: Profile) -> bool:
     "Whether `--list` or `--publish` was asked for, and is done."
     if args.list:
-        for f in notebook_paths(args.only):
+        for f in profile_notebooks(args.only):
             print(f"{'up to date' if is_current(f, p) else 'to be run':11} {f.stem:16} {describe_notebook(f)[1]}")
     if args.publish: publish(p) if args.publish == 'all' else publish_models(p)
     return bool(args.list or args.publish)
