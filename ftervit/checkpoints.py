@@ -5,7 +5,7 @@
 # %% ../nbs/03b_checkpoints.ipynb #24fef945
 from __future__ import annotations
 
-import json, re
+import hashlib, json, re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +25,8 @@ from .quantizers import ACTIVATION_RULES, TERNARY_RULES
 from .weights import SOURCES, apply_delta, delta_tensors
 
 # %% auto #0
-__all__ = ['PUBLISHED_REPO', 'PUBLISHED_MODELS', 'save_checkpoint', 'Checkpoint', 'load_checkpoint', 'round_delta',
-           'read_published', 'published_files', 'load_published', 'Models', 'find_models']
+__all__ = ['PUBLISHED_REPO', 'PUBLISHED_MODELS', 'save_checkpoint', 'Checkpoint', 'load_checkpoint', 'weights_hash',
+           'round_delta', 'read_published', 'published_files', 'load_published', 'Models', 'find_models']
 
 # %% ../nbs/03b_checkpoints.ipynb #96ca5cdb
 def _local_config(config: ModelConfig) -> ModelConfig:
@@ -152,6 +152,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as e: raise damaged(e) from e
     if any(isinstance(m, QuantLayer) for m in model.modules()): set_mode(model, 'exact')
     return Checkpoint(model.eval(), meta)
+
+# %% ../nbs/03b_checkpoints.ipynb #370613b2
+def weights_hash(path: str | Path) -> str:
+    "Twelve hex digits (SHA-256) of the tensors of a checkpoint and their names, without its header. Raises as `load_checkpoint`."
+    return hashlib.sha256(safetensors_bytes(_read(Path(path))[1])).hexdigest()[:12]
+
 
 # %% ../nbs/03b_checkpoints.ipynb #222e81b1
 def round_delta(model: nn.Module, config: ModelConfig) -> nn.Module:
