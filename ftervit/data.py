@@ -210,7 +210,7 @@ def pixels(self: Loaders, x: torch.Tensor) -> np.ndarray:
 def pixels8(self: Loaders, x: torch.Tensor) -> np.ndarray:
     "Normalised images (B, C, H, W) as the 8-bit pixels (B, H, W, C) that they were."
     m, s = (torch.tensor([255*v for v in c])[:, None, None] for c in (self.mean, self.std))
-    return (x.detach().cpu()*s + m).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    return (x.detach().cpu()*s + m).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 # %% ../nbs/04e_data.ipynb #2292a1cf
 @contextmanager

@@ -5,7 +5,7 @@
 # %% ../nbs/06b_grid.ipynb #f40ccfbe
 from __future__ import annotations
 
-import argparse, fcntl, os, sys
+import argparse, os, sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from filelock import FileLock, Timeout
 
 from .claims import Grid
 from .data import DataConfig, make_loaders
@@ -36,10 +37,10 @@ __all__ = ['locked', 'work', 'ensure_teachers', 'run_grid', 'evaluate_published'
 def locked(path: Path, wait: bool = False) -> Iterator[bool]:
     "Holds the lock file `path` within the block; yields whether it could be had."
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('w') as f:
-        try: fcntl.flock(f, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError: yield False
-        else: yield True
+    try: held = FileLock(path).acquire(timeout=-1 if wait else 0)
+    except Timeout: yield False
+    else:
+        with held: yield True
 
 # %% ../nbs/06b_grid.ipynb #bebd7ada
 def work(p: Profile, jobs: list[tuple[Cell, int]], acc: Accelerator) -> dict[str, str]:

@@ -108,7 +108,7 @@ def digits() -> dict[str, bytes]:
     "PNG files of one held-out picture of each digit: the first that the committed model gets right."
     loaders, engine, out = make_loaders(DataConfig(spec='digits')), Engine(project_root()/'data'/'models'/'digits'/'student.gguf'), {}
     for image, label in zip(*next(iter(loaders.val))):
-        pixels = ((image[0]*loaders.std[0] + loaders.mean[0])*255).round().clamp(0, 255).byte().numpy()
+        pixels = loaders.pixels8(image[None])[0, ..., 0]
         name, file = str(label.item()), io.BytesIO()
         if name in out or engine.classify(pixels, k=1)[0][0] != name: continue
         Image.fromarray(pixels).save(file, 'PNG')
