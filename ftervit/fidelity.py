@@ -94,7 +94,7 @@ def attention_extractor(model: nn.Module) -> AttentionExtract:
     except RuntimeError as e:
         raise ValueError(f"{type(model).__name__} has no attention that can be extracted: {e}") from e
 
-
+# %% ../nbs/08_fidelity.ipynb #92ed4a5a
 @torch.no_grad()
 def block_features(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
     """Patch tokens after the patch embedding and after every block (stage, for hierarchical models), each (B, tokens,
@@ -106,7 +106,7 @@ def block_features(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
     f |= {f'block {i}': b.movedim(1, -1) for i, b in enumerate(model.forward_intermediates(x, intermediates_only=True))}
     return {k: v.flatten(1, -2) for k, v in f.items()}
 
-
+# %% ../nbs/08_fidelity.ipynb #81be5fd7
 class Pass(NamedTuple):
     "One pass of both models over the images."
     cosines: pd.DataFrame          # station, kind, cosine (mean over everything), std (over images)
@@ -114,7 +114,7 @@ class Pass(NamedTuple):
     labels: Tensor                 # (N,)
     pooled: tuple[dict[str, Tensor], dict[str, Tensor]]   # mean token per block, (N, channels)
 
-
+# %% ../nbs/08_fidelity.ipynb #8b570223
 @torch.no_grad()
 def compare_features(teacher: nn.Module, student: nn.Module, batches: Iterable) -> Pass:
     "Cosines teacher to student at every station, and the outputs. Memory: one batch of features."

@@ -102,7 +102,7 @@ def differentiable(model: nn.Module) -> nn.Module:
     model = copy.deepcopy(model).eval()
     return set_mode(model, 'train').eval() if any(isinstance(m, QuantLayer) for m in model.modules()) else model
 
-
+# %% ../nbs/09_rollout.ipynb #68871ac7
 def integrated_gradients(model: nn.Module, x: Tensor, target: Tensor, black: Tensor,   # (B, C, H, W), (B,), (C, 1, 1)
                          steps: int) -> tuple[Tensor, Tensor]:
     """Attributions (B, H, W) of the target's logit, summed over colours, and the convergence delta (B,) in units of the
@@ -114,7 +114,7 @@ def integrated_gradients(model: nn.Module, x: Tensor, target: Tensor, black: Ten
                                                                    return_convergence_delta=True)
     return a.sum(1).detach(), delta.detach()
 
-
+# %% ../nbs/09_rollout.ipynb #c9a001d4
 def occlusion(model: nn.Module, x: Tensor, target: Tensor, black: Tensor, side: int) -> Tensor:
     """Loss of the target's logit (B, H, W) when the square of `side` pixels around is black, mean over the squares that
     cover a pixel.
@@ -122,7 +122,7 @@ def occlusion(model: nn.Module, x: Tensor, target: Tensor, black: Tensor, side: 
     return Occlusion(model).attribute(x, (x.shape[1], side, side), (x.shape[1], side, side), black.expand_as(x),
                                       target).mean(1).detach()
 
-
+# %% ../nbs/09_rollout.ipynb #b2e7bdaf
 def on_grid(a: Tensor, grid: tuple[int, int]) -> Tensor:
     "Strength of attributions (B, H, W) per patch, (B, h, w): mean of the magnitudes."
     return F.adaptive_avg_pool2d(a.abs()[:, None].float(), grid)[:, 0]
@@ -145,6 +145,7 @@ def faithfulness(model: nn.Module, x: Tensor, target: Tensor, maps: Tensor,   # 
     return tuple(map(np.array, curves))
 
 
+# %% ../nbs/09_rollout.ipynb #2837e903
 def area(curve: np.ndarray) -> float:
     "Area under a curve over [0, 1]."
     return float(np.trapezoid(curve)/(len(curve) - 1))

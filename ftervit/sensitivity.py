@@ -36,7 +36,7 @@ def cross_entropy(model: nn.Module) -> Loss:
     "The mean cross-entropy of `model` as a function of a batch."
     return lambda x, y: F.cross_entropy(model(x), y)
 
-
+# %% ../nbs/07_sensitivity.ipynb #010026f3
 def labelled(batches: Batches, device: torch.device | str = 'cpu') -> Batches:
     "The batches on `device`. Raises `ValueError` for a loader without labels."
     for b in batches:
@@ -47,7 +47,7 @@ def labelled(batches: Batches, device: torch.device | str = 'cpu') -> Batches:
             raise ValueError(f"a loader without labels: expected class numbers, got {y.flatten()[:3].tolist()}")
         yield x.to(device), y.to(device)
 
-
+# %% ../nbs/07_sensitivity.ipynb #89416383
 def taylor(params: dict[str, Tensor], loss: Loss, batches: Batches) -> dict[str, float]:
     """First-order importance of each parameter tensor: sum over its elements of the mean over batches of |w dL/dw|.
 
@@ -117,6 +117,12 @@ def components(model: nn.Module) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=['tensor', 'layer', 'component', 'parameters'])
 
 # %% ../nbs/07_sensitivity.ipynb #5581bbd0
+class _Again:
+    "A generator function as an iterable that can be gone through several times."
+    def __init__(self, make): self.make = make
+    def __iter__(self): return iter(self.make())
+
+# %% ../nbs/07_sensitivity.ipynb #dc43145a
 def sensitivity(model: nn.Module,       # FP32 classifier
                 batches: Batches,       # (images, class numbers), several times
                 probes: int = 20,       # for the Hessian
@@ -144,13 +150,7 @@ def sensitivity(model: nn.Module,       # FP32 classifier
     finally: model.train(training)
     return table, traces
 
-
-class _Again:
-    "A generator function as an iterable that can be gone through several times."
-    def __init__(self, make): self.make = make
-    def __iter__(self): return iter(self.make())
-
-
+# %% ../nbs/07_sensitivity.ipynb #0b6e9b0a
 def shares(table: pd.DataFrame, traces: pd.DataFrame,   # of `sensitivity`
            by: str                                      # 'component' or 'layer'
           ) -> pd.DataFrame:
@@ -175,14 +175,14 @@ def group_layers(model: nn.Module, each_layer: bool = False) -> dict[str, list[s
     for n in names: groups.setdefault(n if each_layer else label[n], []).append(n)
     return groups
 
-
+# %% ../nbs/07_sensitivity.ipynb #53aa39fb
 def ternary_only(model: nn.Module, layers: list[str]) -> nn.Module:
     "A copy of `model`, evaluating exactly, in which only `layers` are ternary (absmean, without RMSNorm); eval mode."
     one = dict(method='absmean', norm=False, channel_scale=False)
     new = ternarize(model, TernaryConfig(preset='fp32', layers={n: one for n in layers}))
     return (set_mode(new, 'exact') if layers else new).eval()
 
-
+# %% ../nbs/07_sensitivity.ipynb #e86d7623
 @torch.no_grad()
 def log_probabilities(model: nn.Module, batches: Batches) -> tuple[Tensor, Tensor]:
     "Log-probabilities (N, classes) and labels (N,), on the CPU."
@@ -190,7 +190,7 @@ def log_probabilities(model: nn.Module, batches: Batches) -> tuple[Tensor, Tenso
                       for x, y in labelled(batches, next(model.parameters()).device)))
     return torch.cat(p), torch.cat(labels)
 
-
+# %% ../nbs/07_sensitivity.ipynb #e33cbd86
 def compare(reference: Tensor, other: Tensor, labels: Tensor) -> tuple[float, float]:
     """Accuracy lost in percentage points, and the mean KL(reference || other) in nats, from log-probabilities (N,
     classes) and labels (N,).
@@ -198,7 +198,7 @@ def compare(reference: Tensor, other: Tensor, labels: Tensor) -> tuple[float, fl
     right = [100*float((p.argmax(-1) == labels).float().mean()) for p in (reference, other)]
     return right[0] - right[1], float(F.kl_div(other, reference, reduction='batchmean', log_target=True))
 
-
+# %% ../nbs/07_sensitivity.ipynb #56796e69
 def drops(model: nn.Module, batches: Batches, groups: dict[str, list[str]], rest: bool = True) -> pd.DataFrame:
     """For each group of layers: accuracy lost in percentage points (`drop_pp`) and KL in nats if only the group is
     ternary,
