@@ -177,16 +177,6 @@ class Loaders:
         "Class names to show, see `class_words`."
         return class_words(self.classes)
 
-# %% ../nbs/04e_data.ipynb #4b420d9c
-@patch(as_prop=True)
-def summary(self: Loaders) -> str:
-    "What was understood, in one line: source, classes, images, what was left out."
-    watch = f"{self.n_watch} to watch the training, " if self.watch is not self.val else ''
-    named = ', '.join(self.names[:4] + ['...'][:len(self.names) > 4])
-    out = f"; left out: {', '.join(self.left_out)}" if self.left_out else ''
-    return (f"{self.about}: {len(self.classes)} classes ({named}); "
-            f"{self.n_train} images to train on, {watch}{self.n_val} to validate{out}")
-
 # %% ../nbs/04e_data.ipynb #75dddf59
 @patch
 def check(self: Loaders) -> None:
@@ -197,20 +187,6 @@ def check(self: Loaders) -> None:
     for source in {id(l.source): l.source for l in (self.train, self.watch, self.val) if l}.values():
         if isinstance(source, Cache): source.tensors
         elif plan.cfg.unreadable == 'stop': read_once(source, plan.rank, plan.world)
-
-# %% ../nbs/04e_data.ipynb #5f04ae5d
-@patch
-def pixels(self: Loaders, x: torch.Tensor) -> np.ndarray:
-    "Normalised images (B, C, H, W) as displayable ones (B, H, W, 3) in [0, 1]."
-    m, s = (torch.tensor(v)[:, None, None] for v in (self.mean, self.std))
-    return (x.detach().cpu()*s + m).clamp(0, 1).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
-
-# %% ../nbs/04e_data.ipynb #bfb8da11
-@patch
-def pixels8(self: Loaders, x: torch.Tensor) -> np.ndarray:
-    "Normalised images (B, C, H, W) as the 8-bit pixels (B, H, W, C) that they were."
-    m, s = (torch.tensor([255*v for v in c])[:, None, None] for c in (self.mean, self.std))
-    return (x.detach().cpu()*s + m).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 # %% ../nbs/04e_data.ipynb #2292a1cf
 @contextmanager
@@ -261,3 +237,27 @@ def make_loaders(cfg: DataConfig,
                       len(trained), val_loader.n, watch.n, about, left_out)
     if loaders.train: loaders.train.before = loaders.check
     return loaders
+
+# %% ../nbs/04e_data.ipynb #4b420d9c
+@patch(as_prop=True)
+def summary(self: Loaders) -> str:
+    "What was understood, in one line: source, classes, images, what was left out."
+    watch = f"{self.n_watch} to watch the training, " if self.watch is not self.val else ''
+    named = ', '.join(self.names[:4] + ['...'][:len(self.names) > 4])
+    out = f"; left out: {', '.join(self.left_out)}" if self.left_out else ''
+    return (f"{self.about}: {len(self.classes)} classes ({named}); "
+            f"{self.n_train} images to train on, {watch}{self.n_val} to validate{out}")
+
+# %% ../nbs/04e_data.ipynb #5f04ae5d
+@patch
+def pixels(self: Loaders, x: torch.Tensor) -> np.ndarray:
+    "Normalised images (B, C, H, W) as displayable ones (B, H, W, 3) in [0, 1]."
+    m, s = (torch.tensor(v)[:, None, None] for v in (self.mean, self.std))
+    return (x.detach().cpu()*s + m).clamp(0, 1).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
+
+# %% ../nbs/04e_data.ipynb #bfb8da11
+@patch
+def pixels8(self: Loaders, x: torch.Tensor) -> np.ndarray:
+    "Normalised images (B, C, H, W) as the 8-bit pixels (B, H, W, C) that they were."
+    m, s = (torch.tensor([255*v for v in c])[:, None, None] for c in (self.mean, self.std))
+    return (x.detach().cpu()*s + m).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
