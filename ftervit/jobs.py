@@ -5,7 +5,7 @@
 # %% ../nbs/05b_jobs.ipynb #c31eea8c
 from __future__ import annotations
 
-import argparse, gc, importlib, json, multiprocessing, os, subprocess, sys, tempfile, time
+import argparse, gc, importlib, json, multiprocessing, os, signal, subprocess, sys, tempfile, threading, time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +18,8 @@ from .loop import EXIT_TIME_UP, TimeUp
 from .profiles import DEFAULT_PROFILE, fixed_paths
 
 # %% auto #0
-__all__ = ['parse_set', 'as_options', 'run_options', 'engine_overrides', 'exit_code', 'Job', 'cpu_slots', 'run_jobs', 'forking',
-           'by_name', 'Apart']
+__all__ = ['PARENT_ENV', 'parse_set', 'as_options', 'run_options', 'engine_overrides', 'end_with_parent', 'exit_code', 'Job',
+           'cpu_slots', 'run_jobs', 'forking', 'by_name', 'Apart']
 
 # %% ../nbs/05b_jobs.ipynb #52d0e5e2
 def _value(text: str) -> Any:
@@ -62,9 +62,23 @@ def engine_overrides(args: argparse.Namespace) -> dict[str, Any]:
              'engine.max_minutes': args.max_minutes}
     return {k: v for k, v in asked.items() if v is not None}
 
+# %% ../nbs/05b_jobs.ipynb #f0942890
+PARENT_ENV = 'FTERVIT_PARENT'   # in a job: the process that it must not outlive
+
+
+def end_with_parent() -> None:
+    "If this process is a job, a thread ends it within a second of the end of the process that started it."
+    if os.environ.get(PARENT_ENV) != str(parent := os.getppid()): return
+    def watch() -> None:
+        while os.getppid() == parent: time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=watch, daemon=True).start()
+
+
 # %% ../nbs/05b_jobs.ipynb #d27ef924
 def exit_code(action: Callable[[], int]) -> int:
     "What `action` gives; 130 if interrupted, `EXIT_TIME_UP` if time is up, 1 for an error that its user can mend."
+    end_with_parent()
     try: return action()
     except KeyboardInterrupt:
         print('interrupted: the same command goes on', file=sys.stderr)
@@ -86,7 +100,7 @@ class Job(NamedTuple):
 
     def start(self) -> subprocess.Popen:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        command, env = [sys.executable, *self.arguments], os.environ | self.env
+        command, env = [sys.executable, *self.arguments], os.environ | self.env | {PARENT_ENV: str(os.getpid())}
         with self.log.open('w') as log: return subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
 
 # %% ../nbs/05b_jobs.ipynb #f367a23b
