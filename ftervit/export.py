@@ -294,6 +294,17 @@ def _add_metadata(w: GGUFWriter, a: Architecture, packing: Packing, checksum: in
     if class_names is not None: w.add_array('ftervit.class_names', list(class_names))
     if golden: w.add_float32('ftervit.golden.tolerance', GOLDEN_TOLERANCE)
 
+# %% ../nbs/10_export.ipynb #8c4586be
+def _add_provenance(w: GGUFWriter, p: dict[str, str]   # `weights`, `package`, `sha256`, `licence`, as in a checkpoint
+                   ) -> None:
+    "What the weights descend from: `general.license` and `general.base_model.0`."
+    w.add_license(p['licence'])
+    w.add_base_model_count(1)
+    w.add_base_model_name(0, p['weights'])
+    w.add_base_model_version(0, p['package'])
+    w.add_base_model_description(0, f"SHA-256 {p['sha256']}")
+
+
 # %% ../nbs/10_export.ipynb #449ac650
 def _check_class_names(names: list[str] | None, classes: int) -> None:
     "Raise `ValueError` for names that are not text, or not one per class."
@@ -308,7 +319,8 @@ def save_gguf(model: nn.Module,                          # fully ternary student
               preprocessing: dict[str, Any] | None = None,   # timm's dictionary; None: the model's own
               class_names: list[str] | None = None,      # one per class
               golden: dict[str, np.ndarray] | None = None,   # by `golden_tensors`: the file can then test an engine
-              name: str = 'ftervit'                      # for people
+              name: str = 'ftervit',                     # for people
+              provenance: dict[str, str] | None = None   # of weights from elsewhere, as a checkpoint has it
              ) -> Path:
     """Write the model file, atomically; returns its path.
 
@@ -324,6 +336,7 @@ def save_gguf(model: nn.Module,                          # fully ternary student
     with tempfile.TemporaryDirectory() as folder:
         w = GGUFWriter(part := Path(folder)/'model.gguf', 'ftervit')
         w.add_name(name)
+        if provenance: _add_provenance(w, provenance)
         _add_metadata(w, a, packing, _checksum(tensors), pre, class_names, bool(golden))
         for n, t in tensors.items(): w.add_tensor(n, np.ascontiguousarray(t))
         w.write_header_to_file(); w.write_kv_data_to_file(); w.write_tensors_to_file(); w.close()

@@ -104,6 +104,14 @@ def _state(f: ModelFile, model: nn.Module) -> dict[str, Tensor]:
     rest = {n: v for n, v in model.state_dict().items() if n not in out}
     return out | {n: fp32(n) if n in f.tensors else torch.zeros_like(v) for n, v in rest.items()}
 
+# %% ../nbs/10a_model_file.ipynb #60c976fc
+def _provenance(m: dict[str, Any]) -> dict[str, dict[str, str]]:
+    "`provenance`, as a checkpoint has it, of weights that come from elsewhere."
+    of = lambda key: m.get(f'general.base_model.0.{key}', '')
+    return {'provenance': dict(weights=of('name'), package=of('version'), licence=m['general.license'],
+                               sha256=of('description').removeprefix('SHA-256 '))} if 'general.license' in m else {}
+
+
 # %% ../nbs/10a_model_file.ipynb #aee7ecf3
 def load_student(path: str | Path) -> Checkpoint:
     """The student in a model file as a model in exact mode, and what the file says of its data.
@@ -117,7 +125,7 @@ def load_student(path: str | Path) -> Checkpoint:
                 std=[v/255 for v in m['preprocess.std']], interpolation=m['preprocess.interpolation'],
                 crop_pct=m['image_size']/m['preprocess.resize_size'], crop_mode=m['preprocess.crop_mode'])
     model.pretrained_cfg = {**data, 'num_classes': m['num_classes']}
-    meta = dict(ternary=model.ternary_config.model_dump(), data=data, classes=m.get('class_names'))
+    meta = dict(ternary=model.ternary_config.model_dump(), data=data, classes=m.get('class_names'), **_provenance(m))
     return Checkpoint(set_mode(model, 'exact').eval(), meta)
 
 # %% ../nbs/10a_model_file.ipynb #43c6883f

@@ -13,6 +13,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from .contestants import machine
 from .data import class_words
@@ -77,20 +78,28 @@ def made_on() -> dict[str, Any]:
                 capability=torch.backends.cpu.get_cpu_capability(), **machine())
 
 # %% ../nbs/15d_records.ipynb #39e307d8
-def _export(checkpoint: Path, to: Path) -> Path:
-    "A student's model file `to`, with golden tensors of a picture of noise."
-    student, meta = load_checkpoint(checkpoint)
-    channels, size, _ = meta['data']['input_size']
+def _golden(student: nn.Module, preprocessing: dict[str, Any]) -> dict[str, np.ndarray]:
+    "Golden tensors of a picture of noise; of a large student, whose stages would fill the device, the logits only."
+    channels, size, _ = preprocessing['input_size']
     noise = np.random.default_rng(0).integers(0, 256, (size, size, channels), dtype=np.uint8)
-    golden = golden_tensors(student, noise, meta['data'])
-    return save_gguf(student, to, preprocessing=meta['data'], class_names=class_words(meta['classes']), golden=golden)
+    golden = golden_tensors(student, noise, preprocessing)
+    if sum(t.nbytes for t in golden.values()) < 500_000: return golden
+    return {k: golden[k] for k in ('golden.input', 'golden.logits')}
+
+
+# %% ../nbs/15d_records.ipynb #7e488c1e
+def _export(checkpoint: Path, to: Path) -> Path:
+    "A student's model file `to`, with golden tensors."
+    student, meta = load_checkpoint(checkpoint)
+    return save_gguf(student, to, preprocessing=meta['data'], class_names=class_words(meta['classes']),
+                     golden=_golden(student, meta['data']), provenance=meta.get('provenance'))
 
 
 def _runs_in_engine(checkpoint: Path) -> bool:
     try: return bool(architecture(load_checkpoint(checkpoint).model))
     except ValueError: return False
 
-
+# %% ../nbs/15d_records.ipynb #1b50c62f
 def publish_models(p: Profile) -> list[Path]:
     """Copy teacher and student of the first seed of the run of `p` into `data/models/<name>`, the student also as a
     model file; returns the files.
