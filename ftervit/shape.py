@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans
 from .trace import BEGINS, COLUMNS, ENDS, LOST, LOST_MAX, Trace, level_beneath
 
 # %% auto #0
-__all__ = ['CONTRAST_MIN', 'HALFWAY_MAX', 'Levels', 'find_levels', 'shape_runs']
+__all__ = ['CONTRAST_MIN', 'Levels', 'find_levels', 'shape_runs']
 
 # %% ../nbs/13f_shape.ipynb #3a57adda
 class Levels(NamedTuple):
@@ -30,9 +30,8 @@ class Levels(NamedTuple):
 
 # %% ../nbs/13f_shape.ipynb #d238d650
 def _steady(active: np.ndarray, blocks: int) -> np.ndarray:
-    "Without stretches of either level that are shorter than `blocks`."
-    shape, padded = np.ones(blocks, bool), np.pad(active, blocks, mode='edge')
-    return ndimage.binary_opening(ndimage.binary_closing(padded, shape), shape)[blocks:-blocks]
+    "Without stretches of either level that are shorter than `blocks`: what most of the blocks around say."
+    return ndimage.median_filter(active.astype(np.uint8), 2*blocks - 1, mode='nearest') > 0
 
 # %% ../nbs/13f_shape.ipynb #76c09a0b
 def _cut(rest: np.ndarray) -> float:
@@ -40,25 +39,25 @@ def _cut(rest: np.ndarray) -> float:
     some = rest[::max(1, len(rest)//100_000), None]
     return KMeans(2, init=[[rest.min()], [rest.max()]], n_init=1).fit(some).cluster_centers_.mean()
 
-
+# %% ../nbs/13f_shape.ipynb #50de8ebe
 def _settle(ms: np.ndarray, ua: np.ndarray, idle: np.ndarray, blocks: int) -> Levels | None:
     "Two levels, found again and again above what lies beneath them, `idle` at first; None if one of them vanishes."
-    before = None
+    cut, before = _cut(ua - idle), None
     for _ in range(20):
-        active = _steady(ua - idle > _cut(ua - idle), blocks)
+        active = _steady(ua - idle > cut, blocks)
         if active.all() or not active.any(): return None
         idle = level_beneath(ms, ua, ~active)
+        contrast = np.median((ua - idle)[active])
+        spread = 1.4826*np.median(np.abs((ua - idle)[~active]))
         if before is not None and (active == before).all(): break
-        before = active
-    rest = ua - idle
-    return Levels(active, idle, np.median(rest[active]), 1.4826*np.median(np.abs(rest[~active])))
+        cut, before = max(contrast/8, 4*spread), active
+    return Levels(active, idle, contrast, spread)
 
-# %% ../nbs/13f_shape.ipynb #eac39175
-CONTRAST_MIN = 5.0    # distance of the levels over the scatter of idle blocks
-HALFWAY_MAX = 0.1     # share of blocks between the levels, beside three an edge
+# %% ../nbs/13f_shape.ipynb #f4b5d73d
+CONTRAST_MIN = 5.0   # distance of the levels over the scatter of idle blocks
 
 
-def _short(ms: np.ndarray, ua: np.ndarray, blocks: int) -> float:
+def _short(ua: np.ndarray, blocks: int) -> float:
     "Length in blocks of the stretches in which most of a clear upper level lies, if they are too short; else 0."
     high = ua > _cut(ua)
     scatter = 1.4826*np.median(np.abs(ua[~high] - np.median(ua[~high])))
@@ -66,7 +65,7 @@ def _short(ms: np.ndarray, ua: np.ndarray, blocks: int) -> float:
     typical = float(np.median(np.repeat(length, length)))
     return typical if typical < blocks and ua[high].mean() - ua[~high].mean() > CONTRAST_MIN*scatter else 0.0
 
-
+# %% ../nbs/13f_shape.ipynb #509a0d19
 def find_levels(trace: Trace, blocks: int = 5   # shorter stretches are disturbances
                ) -> Levels:
     "Idle and active blocks of a recording. Raises `ValueError`, with the reason, where its current does not tell."
@@ -77,18 +76,19 @@ def find_levels(trace: Trace, blocks: int = 5   # shorter stretches are disturba
     found = [x for start in (0*ms, line) if (x := _settle(ms, ua, start, blocks))]
     best = max(found, key=lambda x: x.ratio, default=None)
     if best is None or best.ratio < CONTRAST_MIN:
-        if n := _short(ms, ua, blocks):
+        if n := _short(ua, blocks):
             raise ValueError(f"{trace.name}: runs of some {n*trace.period_ms:.3g} ms are too short for their shape "
                              f"({blocks} blocks of {trace.period_ms:.3g} ms at least): wire the trigger, or let a run "
                              f"hold more inferences")
         raise ValueError(f"{trace.name}: no contrast between idle and active (about {np.median(ua)/1e3:.3g} mA "
                          f"throughout): record idle time before, between and after the runs, or wire the trigger")
-    rest = (ua - best.idle_ua)/best.contrast_ua
-    halfway, edges = np.sum((rest > 0.25) & (rest < 0.75)), np.abs(np.diff(best.active.astype(int))).sum()
-    if halfway > 3*edges + HALFWAY_MAX*len(ua):
-        raise ValueError(f"{trace.name}: {100*halfway/len(ua):.0f} % of the time the current is halfway between idle "
-                         f"and active: what is a run cannot be told; wire the trigger")
     return best
+
+# %% ../nbs/13f_shape.ipynb #d49cbb47
+def _slow(rest: np.ndarray, a: int, b: int) -> bool:
+    "Whether a current (`rest`, above idle) takes more than three blocks to rise before block `a` or fall after `b`."
+    sides = rest[max(a - 3, 0):a + 4], rest[b - 4:b + 3][::-1]
+    return any(len(s) == 7 and s[:2].mean() > 0.3*s[-3:].mean() for s in sides)
 
 # %% ../nbs/13f_shape.ipynb #f8831fc8
 def _shape_run(trace: Trace, rest: np.ndarray, a: int, b: int) -> tuple[float, float, float, float, str]:
@@ -103,7 +103,7 @@ def _shape_run(trace: Trace, rest: np.ndarray, a: int, b: int) -> tuple[float, f
     why = BEGINS if a == 0 else ENDS if b == n else LOST if lost > LOST_MAX else ''
     return start, end - start, charge/((end - start)*(1 - lost)), 100*lost, why
 
-
+# %% ../nbs/13f_shape.ipynb #b027df5c
 def shape_runs(trace: Trace, expected: int | None = None,   # runs that there should be
                blocks: int = 5                              # of the shortest run
               ) -> pd.DataFrame:
@@ -113,8 +113,12 @@ def shape_runs(trace: Trace, expected: int | None = None,   # runs that there sh
     """
     levels = find_levels(trace, blocks)
     rest = trace.block_ua - levels.idle_ua
-    edges = np.flatnonzero(np.diff(levels.active, prepend=False, append=False))
-    runs = pd.DataFrame([_shape_run(trace, rest, a, b) for a, b in edges.reshape(-1, 2)], columns=COLUMNS)
+    edges = np.flatnonzero(np.diff(levels.active, prepend=False, append=False)).reshape(-1, 2)
+    edges = [(a, b) for a, b in edges if b - a >= blocks]
+    if slow := sum(_slow(rest, a, b) for a, b in edges):
+        raise ValueError(f"{trace.name}: {slow} of {len(edges)} times the current rises or falls slowly, not as a "
+                         f"computation begins or ends: wire the trigger")
+    runs = pd.DataFrame([_shape_run(trace, rest, a, b) for a, b in edges], columns=COLUMNS)
     runs.mean_ua += np.interp(runs.start_ms + runs.latency_ms/2, trace.block_ms, levels.idle_ua)
     if expected is not None and (found := (~runs.excluded.isin([BEGINS, ENDS])).sum()) != expected:
         raise ValueError(f"{trace.name}: {found} runs of about {runs.latency_ms.median():.3g} ms in the shape of the "
