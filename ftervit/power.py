@@ -52,7 +52,7 @@ class Spread(NamedTuple):
     std: float | None
     ci95: float | None   # half width of the 95 % confidence interval of the mean
 
-
+# %% ../nbs/13g_power.ipynb #d33b103c
 def spread(values: Sequence[float]) -> Spread:
     "Mean, sample standard deviation, and Student's confidence interval."
     v, n = np.asarray(values, float), len(values)
@@ -134,12 +134,12 @@ def energy_row(name: str,
                power_mw: tuple[float, float]   # above idle, least and most, for the estimate
               ) -> dict[str, str]:
     "A row: million MACs, milliseconds and millijoules as text, the estimate as a range."
-    def text(energy: Any, unit: float) -> str:
-        return energy if isinstance(energy, str) else f'{energy/unit:.3g}'
+    digits = lambda x, n=3: np.format_float_positional(x, n, unique=False, fractional=False, trim='-')
+    text = lambda unit: mj if isinstance(mj, str) else digits(mj/unit)
     estimate = lambda unit: ('not estimated' if ms is None else
-                             ' to '.join(f'{ms*w/1e3/unit:.3g}' for w in power_mw))
-    return {'network': name, 'million MACs': f'{macs/1e6:.4g}', 'ms': '' if ms is None else f'{ms:,.4g}', 'time': origin,
-            'mJ': text(mj, 1), 'mJ, estimated': estimate(1), 'mJ per million MACs': text(mj, macs/1e6),
+                             ' to '.join(digits(ms*w/1e3/unit) for w in power_mw))
+    return {'network': name, 'million MACs': digits(macs/1e6, 4), 'ms': '' if ms is None else digits(ms, 4),
+            'time': origin, 'mJ': text(1), 'mJ, estimated': estimate(1), 'mJ per million MACs': text(macs/1e6),
             'per million MACs, estimated': estimate(macs/1e6)}
 
 # %% ../nbs/13g_power.ipynb #64a2a0d8
@@ -165,7 +165,7 @@ def device_file() -> Path:
     "Where measurements of a board are kept."
     return project_root()/'data'/'device'/'power.json'
 
-
+# %% ../nbs/13g_power.ipynb #6b340c17
 def our_energy(measured: dict[str, dict[str, Any]],              # 'ternary', 'fp32' of `FC1` -> `measure`
                estimated: dict[str, tuple[float, float | None]],   # network -> MACs, ms of one core
                power_mw: tuple[float, float] | None = None       # above idle, of one core
@@ -243,7 +243,7 @@ def _run(a: argparse.Namespace) -> int:
     if a.keep: print(f"kept in {save_json(results, device_file())}")
     return 0
 
-
+# %% ../nbs/13g_power.ipynb #59dcc107
 def main(argv: list[str] | None = None) -> int:
     "`python -m ftervit.power`: returns the exit code."
     args = _parser().parse_args(argv)

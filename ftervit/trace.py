@@ -151,9 +151,9 @@ def reduce_trace(chunks: Iterable[Chunk],    # of `read_csv`
     if channel is not None and not p.edges:
         others = [f'D{k}' for k in range(8) if p.moved >> k & 1]
         why = (f"but {', '.join(others)} does: choose that channel (old versions of the desktop program write D7 first)"
-               if others else "nor does any other input: wire the board's trigger pin to the kit's digital input, their "
-               "grounds together, VCC to the logic level, and export with the digital inputs ticked; or go by the "
-               "shape of the current (channel=None, --no-trigger)")
+               if others else "nor does any other input: wire the board's trigger pin to the kit's digital input, "
+               "their grounds together, VCC to the logic level, and export with the digital inputs ticked; or go by "
+               "the shape of the current (channel=None, --no-trigger)")
         raise ValueError(f"{name}: D{channel} never changes, {why}")
     index, ms, charge = (np.concatenate(x) for x in zip(*p.at))
     block_ms, block_ua = (np.concatenate(x) for x in zip(*p.blocks))
