@@ -60,19 +60,17 @@ def spread(values: Sequence[float]) -> Spread:
     std = float(v.std(ddof=1))
     return Spread(float(v.mean()), std, float(stats.t.ppf(0.975, n - 1)*std/n**0.5))
 
-# %% ../nbs/13g_power.ipynb #57d8899e
-def _runs_of(trace: Trace, inferences: int | Sequence[int], turn: tuple[int, int], expected: int | None
-            ) -> pd.DataFrame:
-    """All runs of a recording: as `trigger_runs` or, without a wire, `shape_runs`, and `inferences`, `counted`.
-    Raises `ValueError` where their number does not fit."""
-    runs = shape_runs(trace, expected) if trace.channel is None else trigger_runs(trace)
+# %% ../nbs/13g_power.ipynb #662142ad
+def _mark(name: str, runs: pd.DataFrame, inferences: int | Sequence[int], turn: tuple[int, int]) -> pd.DataFrame:
+    """`runs` with `inferences`, `mine` (its turn) and `counted` (whole, too).
+    Raises `ValueError`, naming the recording, where their number does not fit."""
     if len(runs) % turn[1]:
-        raise ValueError(f"{trace.name}: {len(runs)} runs do not divide into turns of {turn[1]}: record from before "
+        raise ValueError(f"{name}: {len(runs)} runs do not divide into turns of {turn[1]}: record from before "
                          f"the first to after the last")
     n = np.atleast_1d(inferences)
     if n.min() < 1: raise ValueError(f"inferences {inferences}: at least 1 in a run")
     if len(n) not in (1, len(runs)):
-        raise ValueError(f"{trace.name}: {len(n)} numbers of inferences for {len(runs)} runs")
+        raise ValueError(f"{name}: {len(n)} numbers of inferences for {len(runs)} runs")
     mine = np.arange(len(runs)) % turn[1] == turn[0]
     return runs.assign(inferences=np.resize(n, len(runs)), mine=mine, counted=mine & (runs.excluded == ''))
 
@@ -88,13 +86,14 @@ def measure(trace: Trace,
             macs: int | None = None,                        # of an inference, for `mj_per_million_macs`
             margin_ms: float = 5.0,                         # next to a run, not idle
             turn: tuple[int, int] = (0, 1),                 # (i, n): runs take turns among n kinds; only kind i counts
-            expected: int | None = None                     # runs there should be, without a trigger wire
+            runs: pd.DataFrame | None = None                # None: of `trigger_runs`; without a wire of `shape_runs`
            ) -> dict[str, Any]:
     """Per inference, each of `QUANTITIES` as a `Spread` over runs; idle power with its quartiles and drift; how many
     runs count, and how many not and why. Raises `ValueError` if none counts, or if they do not stand above idle."""
     if not 0 < voltage_mv <= 20_000:
         raise ValueError(f"voltage {voltage_mv} mV: expected millivolts of the supply, e.g. 3300 or 5000")
-    runs = _runs_of(trace, inferences_per_run, turn, expected)
+    if runs is None: runs = shape_runs(trace) if trace.channel is None else trigger_runs(trace)
+    runs = _mark(trace.name, runs, inferences_per_run, turn)
     excluded = runs.excluded[runs.mine & ~runs.counted].value_counts().to_dict()
     if not runs.counted.any():
         why = ', '.join(f'{n} {w}' for w, n in excluded.items()) or f"D{trace.channel} is never high for a millisecond"
@@ -192,6 +191,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--channel', type=int, default=0, help='digital input of the trigger pin (default: 0)')
     add('--no-trigger', action='store_true', help='there is no trigger wire: runs are told by the shape of the current')
     add('--runs', type=int, metavar='N', help='with --no-trigger: how many there should be')
+    add('--shortest-ms', type=float, metavar='MS',
+        help='with --no-trigger: shorter runs and rests are disturbances (default: five milliseconds or samples)')
     add('--inferences', type=numbers, default=[1], metavar='N[,N...]',
         help='in a run: one number, or one for each (default: 1)')
     add('--macs', type=int, metavar='N', help='multiply-accumulates of an inference (default: those of fc1, with '
@@ -232,13 +233,13 @@ def _run(a: argparse.Namespace) -> int:
     if a.bench: traces['fp32'] = traces['ternary']
     macs = a.macs or (FC1_MACS if a.bench or a.fp32 else None)
     turns = dict(ternary=(0, 3), fp32=(2, 3)) if a.bench else {}
-    results = {k: measure(t, a.voltage_mv, a.inferences, macs, turn=turns.get(k, (0, 1)), expected=a.runs)
+    runs = {k: shape_runs(t, a.runs, a.shortest_ms) if a.no_trigger else trigger_runs(t) for k, t in traces.items()}
+    results = {k: measure(t, a.voltage_mv, a.inferences, macs, turn=turns.get(k, (0, 1)), runs=runs[k])
                for k, t in traces.items()}
     _tell(results)
     if a.figure:
         use_style()
-        t = traces['ternary']
-        fig = plot_trace(t, shape_runs(t) if a.no_trigger else trigger_runs(t), t.name)
+        fig = plot_trace(traces['ternary'], runs['ternary'], traces['ternary'].name)
         with atomic_write(a.figure) as f: fig.savefig(f, format='png')
     if a.keep: print(f"kept in {save_json(results, device_file())}")
     return 0

@@ -105,12 +105,13 @@ def _shape_run(trace: Trace, rest: np.ndarray, a: int, b: int) -> tuple[float, f
 
 # %% ../nbs/13f_shape.ipynb #b027df5c
 def shape_runs(trace: Trace, expected: int | None = None,   # runs that there should be
-               blocks: int = 5                              # of the shortest run
+               shortest_ms: float | None = None             # run or rest that counts; None: five blocks
               ) -> pd.DataFrame:
     """As `trigger_runs`, from the current alone.
 
     Raises `ValueError`, with the reason, where it does not tell, and where there are not as many runs as `expected`.
     """
+    blocks = 5 if shortest_ms is None else max(5, round(shortest_ms/trace.period_ms))
     levels = find_levels(trace, blocks)
     rest = trace.block_ua - levels.idle_ua
     edges = np.flatnonzero(np.diff(levels.active, prepend=False, append=False)).reshape(-1, 2)
