@@ -144,12 +144,14 @@ def read_csv(path: str | Path,                # export of the Power Profiler, or
     columns = find_columns(names, rate_hz, str(path))
     options = dict(usecols=columns.used, dtype='float64', sep=separator, decimal=decimal, encoding=encoding,
                    index_col=False, chunksize=chunk_rows)
-    with open(path, 'rb') as f, tqdm.wrapattr(f, 'read', total=path.stat().st_size, desc=path.name) as g:
+    bar = tqdm(total=path.stat().st_size, desc=path.name, unit='B', unit_scale=True)
+    with open(path, 'rb') as f, bar:
         try:
-            for d in pd.read_csv(g, **options):
+            for d in pd.read_csv(f, **options):
                 t = (d[columns.time[0]].to_numpy()*columns.time[1] if columns.time
                      else (done + np.arange(len(d)))*(1e3/rate_hz))
                 done += len(d)
+                bar.update(f.tell() - bar.n)
                 yield Chunk(t, d[columns.current[0]].to_numpy()*columns.current[1], _bits(d, columns))
         except (ValueError, pd.errors.ParserError) as e:
             other = {'.': ',', ',': '.'}[decimal]
