@@ -116,6 +116,7 @@ def shape_runs(trace: Trace, expected: int | None = None,   # runs that there sh
     rest = trace.block_ua - levels.idle_ua
     edges = np.flatnonzero(np.diff(levels.active, prepend=False, append=False)).reshape(-1, 2)
     edges = [(a, b) for a, b in edges if b - a >= blocks]
+    if not edges: raise ValueError(f"{trace.name}: no run is as long as {blocks} blocks of {trace.period_ms:.3g} ms")
     if slow := sum(_slow(rest, a, b) for a, b in edges):
         raise ValueError(f"{trace.name}: {slow} of {len(edges)} times the current rises or falls slowly, not as a "
                          f"computation begins or ends: wire the trigger")
