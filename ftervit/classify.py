@@ -114,9 +114,11 @@ def resume(out: Path, header: list[str],
     if first != header: raise ValueError(f"{out} has the columns {first}, not {header}: choose another name")
     done = bad = 0
     for fields, end in lines:
-        if len(fields) != len(header) or fields[0] != (path := next(paths, None)):
-            raise ValueError(f"{out}: picture {done + 1} was {fields[0] if fields else 'none'}, is now {path}: pictures "
-                             f'were added, renamed or taken away. Write to another file, or delete {out}')
+        path = next(paths, None)
+        if len(fields) != len(header): raise ValueError(f"{out}: line {done + 2} is damaged ({fields}): delete {out}")
+        if fields[0] != path:
+            raise ValueError(f"{out}: picture {done + 1} was {fields[0]}, is now {path}: pictures were added, renamed "
+                             f'or taken away. Write to another file, or delete {out}')
         done, bad = done + 1, bad + (fields[-1] != '')
     with out.open('ab') as f:
         f.truncate(end)
@@ -189,8 +191,8 @@ def classify_folder(self: Engine,
 # %% ../nbs/11d_classify.ipynb #75afb8f7
 def _parser() -> argparse.ArgumentParser:
     a = argparse.ArgumentParser('ftervit-classify', description='Photographs to a table (CSV): path, the most probable '
-        'classes with probabilities, and for a picture that cannot be read the reason. All cores are used. Interrupted, '
-        'the same command goes on where it stopped.', epilog='find photos -name "*.jpg" | ftervit-classify '
+        'classes with probabilities, and for a picture that cannot be read the reason. All cores are used. '
+        'Interrupted, the same command goes on where it stopped.', epilog='find photos -name "*.jpg" | ftervit-classify '
         'student.gguf - --out photos.csv')
     a.add_argument('model', type=Path, help='model file, e.g. student.gguf (ftervit.export.save_gguf writes it)')
     a.add_argument('pictures', nargs='+', help='a folder (all pictures below it), or pictures; -: paths from standard '
