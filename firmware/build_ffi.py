@@ -62,7 +62,8 @@ void platform_pool_run(void *pool, int count, void (*task)(void *, int, int), vo
 void platform_pool_stop(platform_pool *pool);
 
 typedef struct { const uint8_t *codes; size_t stride; int rows, cols; ftv_packing packing; } ftv_matrix;
-typedef struct { const char *kernels; platform_pool *pool; int workers, tokens; ftv_matrix weight; } layer_t;
+typedef struct { const char *kernels; platform_pool *pool; int workers, tokens; ftv_matrix weight;
+    void (*parallel)(void (*fn)(void *), void *data, unsigned threads, unsigned flags); ...; } layer_t;
 size_t layer_scratch_bytes(const layer_t *layer);
 void layer_matmul(const layer_t *layer, int32_t *acc, const int8_t *x, void *scratch);
 void layer_linear(const layer_t *layer, float *y, const float *x, const float *norm, float scale, const float *bias, void *scratch);

@@ -3,7 +3,7 @@ __version__ = "0.1.0"
 
 # name -> module, imported when first asked for
 _OFFERED = dict(ternarize='models', TernaryConfig='models', load_checkpoint='checkpoints', load_published='checkpoints',
-                save_checkpoint='checkpoints', save_gguf='export', load_student='model_file', Engine='engine')
+                save_checkpoint='checkpoints', save_gguf='export', load_student='model_file', Engine='classify')
 __all__ = list(_OFFERED)
 
 

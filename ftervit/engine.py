@@ -249,6 +249,18 @@ def _photo(photo: Any) -> np.ndarray:
 
 # %% ../nbs/11_engine.ipynb #5a958db6
 @patch
+def preprocess(self: _Session, photo: np.ndarray) -> np.ndarray:
+    "Pixels (H, W) or (H, W, 3), contiguous uint8, resized and cropped for the network."
+    c, s, _ = self.engine.input_size
+    out = np.empty((s, s, c), np.uint8)
+    shape = dict(width=photo.shape[1], height=photo.shape[0], stride=photo.strides[0],
+                 format=lib.FTV_GREY8 if photo.ndim == 2 else lib.FTV_RGB888)
+    image = ffi.new('ftv_image *', dict(data=ffi.from_buffer('uint8_t[]', photo), **shape))
+    _check(lib.ftv_preprocess(self.c, image, ffi.from_buffer('uint8_t[]', out)), f"picture {photo.shape}")
+    return out
+
+
+@patch
 def preprocess(self: Engine,
                photo: Image.Image | np.ndarray | str | Path   # or a path; array: uint8 (H, W) or (H, W, 3)
               ) -> np.ndarray:
@@ -256,24 +268,23 @@ def preprocess(self: Engine,
 
     Raises `ValueError` for a picture that cannot be read.
     """
-    photo, (c, s, _) = _photo(photo), self.input_size
-    out = np.empty((s, s, c), np.uint8)
-    shape = dict(width=photo.shape[1], height=photo.shape[0], stride=photo.strides[0],
-                 format=lib.FTV_GREY8 if photo.ndim == 2 else lib.FTV_RGB888)
-    image = ffi.new('ftv_image *', dict(data=ffi.from_buffer('uint8_t[]', photo), **shape))
-    with self._lock: status = lib.ftv_preprocess(self._session(0).c, image, ffi.from_buffer('uint8_t[]', out))
-    _check(status, f"picture {photo.shape}")
-    return out
+    photo = _photo(photo)
+    with self._lock: return self._session(0).preprocess(photo)
 
 # %% ../nbs/11_engine.ipynb #2564c19e
 @patch
-def classify(self: Engine, photo: Image.Image | np.ndarray | str | Path, k: int = 5) -> list[tuple[str, float]]:
-    "The `k` most probable classes of a picture (see `preprocess`): name and probability, best first."
+def _top(self: Engine, logits: np.ndarray, k: int) -> list[tuple[str, float]]:
+    "The `k` most probable classes, all if there are no more: name and probability, best first."
     if k < 1: raise ValueError(f"k {k}: ask for 1 class or more")
-    logits, k = self(self.preprocess(photo)), min(k, self.num_classes)
-    best = ffi.new('ftv_class[]', k)
+    best = ffi.new('ftv_class[]', k := min(k, self.num_classes))
     _check(lib.ftv_top_k(ffi.from_buffer('float[]', logits), self.num_classes, k, best), 'logits')
     return [(self.class_names[b.index], b.probability) for b in best]
+
+
+@patch
+def classify(self: Engine, photo: Image.Image | np.ndarray | str | Path, k: int = 5) -> list[tuple[str, float]]:
+    "The `k` most probable classes of a picture (see `preprocess`): name and probability, best first."
+    return self._top(self(self.preprocess(photo)), k)
 
 # %% ../nbs/11_engine.ipynb #b354043b
 @patch

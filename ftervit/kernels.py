@@ -5,7 +5,7 @@
 # %% ../nbs/11a_kernels.ipynb #a99fa5b6
 from __future__ import annotations
 
-import copy, os, threading
+import copy, ctypes, os, threading
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +41,17 @@ def _linear(x: Tensor, norm: Tensor | None, packed: Tensor, scale: Tensor, bias:
     return y if bias is None else y + bias
 
 # %% ../nbs/11a_kernels.ipynb #e613abc5
+@lru_cache(maxsize=None)
+def _openmp(process: int) -> Any:
+    "`GOMP_parallel` of the OpenMP that PyTorch runs on; NULL where it has none, or in a forked child."
+    run = getattr(ctypes.CDLL(None), 'GOMP_parallel', None) if os.name == 'posix' and process == _PROCESS else None
+    return ffi.cast('void (*)(void (*)(void *), void *, unsigned, unsigned)',
+                    ctypes.cast(run, ctypes.c_void_p).value if run else 0)
+
+
+_PROCESS = os.getpid()
+
+# %% ../nbs/11a_kernels.ipynb #f4f11c2b
 _lock = threading.Lock()
 # no fork while it is held
 if hasattr(os, 'register_at_fork'):
@@ -60,7 +71,8 @@ def _call(function: str, x: Tensor, packed: Tensor, dtype: torch.dtype, *others:
                                       weight=dict(codes=_pointer(packed), stride=packed.shape[1], rows=n, cols=k,
                                                   packing=lib.FTV_PACK_2BIT)))
     with _lock:
-        if threads > 1: layer.pool = _pool(threads, os.getpid())
+        if threads > 1: layer.parallel = _openmp(os.getpid())
+        if threads > 1 and not layer.parallel: layer.pool = _pool(threads, os.getpid())
         if need := lib.layer_scratch_bytes(layer):
             scratch = torch.empty(need, dtype=torch.uint8)
             getattr(lib, function)(layer, _pointer(out), _pointer(x),

@@ -35,7 +35,7 @@ def _like(y: Tensor, x: Tensor) -> Tensor:
 def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     "RMSNorm of the rows of `x` (M, K), and the reciprocals of their root mean squares (M, 1)."
     rstd = torch.rsqrt((x*x).mean(-1, keepdim=True) + eps)
-    return x * rstd * weight, rstd
+    return (x * rstd).mul_(weight), rstd
 
 
 def _rms_norm_backward(grad: Tensor, x: Tensor, weight: Tensor, rstd: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,7 @@ def _rms_norm_backward(grad: Tensor, x: Tensor, weight: Tensor, rstd: Tensor) ->
     xhat = x * rstd
     of_weight = (grad * xhat).sum(0)
     grad *= weight
-    return (grad - xhat * (grad * xhat).mean(-1, keepdim=True)).mul_(rstd), of_weight
+    return grad.sub_(xhat.mul_((grad * xhat).mean(-1, keepdim=True))).mul_(rstd), of_weight
 
 # %% ../nbs/02_layers.ipynb #4d3a0d37
 class _BitLinear(torch.autograd.Function):
@@ -55,6 +55,7 @@ class _BitLinear(torch.autograd.Function):
         x2 = x2.to(torch.promote_types(x.dtype, torch.float32))
         xn, rstd = (x2, None) if norm_weight is None else _rms_norm(x2, norm_weight, norm_eps)
         q, s, *z = quantize_activation(xn, act_method, 'token', limits)
+        del xn   # its memory is free for the product
         z = z[0] if z else None
         y = int_matmul(q, codes)
         if z is not None: y -= z * codes.sum(1, dtype=torch.int32)

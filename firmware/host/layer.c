@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer.h"
 
+#include <stdatomic.h>
+
 #include "linear.h"
 
 enum {
@@ -66,6 +68,20 @@ static void linear_task(void *arg, int index, int worker) {
     j->k->linear(j->y + (size_t)first * rows, rows, q, cols, scales, w, j->scale, j->bias, n, scratch);
 }
 
+/* The tasks of a job, shared by threads that come without a number */
+typedef struct {
+    job_t *job;
+    void (*task)(void *, int, int);
+    int count;
+    atomic_int next, workers;
+} shared_t;
+
+static void take_tasks(void *arg) {
+    shared_t *s = arg;
+    const int worker = atomic_fetch_add(&s->workers, 1);
+    for (int i; (i = atomic_fetch_add(&s->next, 1)) < s->count;) s->task(s->job, i, worker);
+}
+
 static void run(job_t *j, void (*task)(void *, int, int), void *scratch) {
     const layer_t *l = j->layer;
     j->k = ftv_find_kernels(l->kernels);
@@ -74,7 +90,9 @@ static void run(job_t *j, void (*task)(void *, int, int), void *scratch) {
     j->step = smaller(MOST, (wanted + j->k->token_step - 1) / j->k->token_step * j->k->token_step);
     const int count = (l->tokens + j->step - 1) / j->step;
     j->scratch = (uint8_t *)scratch + (ALIGN - (uintptr_t)scratch % ALIGN) % ALIGN;
-    if (l->pool && l->workers > 1 && count > 1)
+    if (l->parallel && l->workers > 1 && count > 1)
+        l->parallel(take_tasks, &(shared_t){.job = j, .task = task, .count = count}, (unsigned)l->workers, 0);
+    else if (l->pool && l->workers > 1 && count > 1)
         ftv_platform_pool_run(l->pool, count, task, j);
     else
         for (int i = 0; i < count; i++) task(j, i, 0);

@@ -10,6 +10,8 @@
 typedef struct {
     const char *kernels; /* as in ftv_options */
     platform_pool *pool; /* of at least `workers`; NULL: the caller alone */
+    /* the caller's own threads in place of a pool: calls fn(data) on `threads` of them, as libgomp's GOMP_parallel */
+    void (*parallel)(void (*fn)(void *), void *data, unsigned threads, unsigned flags);
     int workers;
     int tokens;
     ftv_matrix weight;

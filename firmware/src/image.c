@@ -115,18 +115,48 @@ static bool place(resampling *r, const ftv_session *s, const ftv_image *p) {
     return true;
 }
 
+/* A line of the photograph to a row of the picture; inlined with `channels` a constant, so that the sums stay in
+ * registers */
+static inline void resample_line(const resampling *r, const uint8_t *line, uint8_t *out, int channels) {
+    for (int x = 0; x < r->size; x++) {
+        const uint8_t *in = line + r->spans[x].first * channels;
+        const int32_t *weights = r->h_weights + (size_t)x * r->h_taps;
+        int32_t sums[FTV_MAX_IN_CHANNELS];
+        for (int c = 0; c < channels; c++) sums[c] = 1 << (PRECISION_BITS - 1);
+        for (int i = 0; i < r->spans[x].count; i++)
+            for (int c = 0; c < channels; c++) sums[c] += weights[i] * in[i * channels + c];
+        for (int c = 0; c < channels; c++) out[x * channels + c] = clip8(sums[c]);
+    }
+}
+
 static void resample_row(const resampling *r, const ftv_image *p, int y) {
-    const int channels = r->channels;
-    for (int x = 0; x < p->width; x++) load_pixel(p, x, y, r->line + x * channels, channels);
+    const uint8_t *line = p->data + (size_t)y * p->stride; /* as it is, where it has the model's channels */
+    if (p->format != (r->channels == 3 ? FTV_RGB888 : FTV_GREY8) || (r->channels != 3 && r->channels != 1)) {
+        for (int x = 0; x < p->width; x++) load_pixel(p, x, y, r->line + x * r->channels, r->channels);
+        line = r->line;
+    }
     uint8_t *out = r->rows + (size_t)y % r->ring * r->row_bytes;
-    for (int x = 0; x < r->size; x++)
-        for (int c = 0; c < channels; c++) {
-            const uint8_t *in = r->line + r->spans[x].first * channels + c;
-            const int32_t *weights = r->h_weights + (size_t)x * r->h_taps;
-            int32_t sum = 1 << (PRECISION_BITS - 1);
-            for (int i = 0; i < r->spans[x].count; i++) sum += weights[i] * in[i * channels];
-            out[x * channels + c] = clip8(sum);
+    if (r->channels == 3)
+        resample_line(r, line, out, 3);
+    else if (r->channels == 1)
+        resample_line(r, line, out, 1);
+    else
+        resample_line(r, line, out, r->channels);
+}
+
+/* Rows [first, first + count) to one of the picture, a strip at a time: its sums stay in vectors */
+static void resample_column(const resampling *r, int first, int count, uint8_t *out) {
+    enum { STRIP = 64 };
+    for (size_t i = 0; i < r->row_bytes; i += STRIP) {
+        const size_t n = r->row_bytes - i < STRIP ? r->row_bytes - i : STRIP;
+        int32_t sums[STRIP];
+        for (size_t j = 0; j < n; j++) sums[j] = 1 << (PRECISION_BITS - 1);
+        for (int k = 0; k < count; k++) {
+            const uint8_t *row = r->rows + (size_t)(first + k) % r->ring * r->row_bytes + i;
+            for (size_t j = 0; j < n; j++) sums[j] += r->v_weights[k] * row[j];
         }
+        for (size_t j = 0; j < n; j++) out[i + j] = clip8(sums[j]);
+    }
 }
 
 ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) {
@@ -141,12 +171,7 @@ ftv_status ftv_preprocess(ftv_session *s, const ftv_image *p, uint8_t *picture) 
     for (int y = 0; y < r.size; y++) {
         int first, count = taps(r.v, y + r.top, &first, r.v_weights);
         for (int row = done < first ? first : done + 1; row < first + count; done = row++) resample_row(&r, p, row);
-        for (size_t i = 0; i < r.row_bytes; i++) {
-            int32_t sum = 1 << (PRECISION_BITS - 1);
-            for (int k = 0; k < count; k++)
-                sum += r.v_weights[k] * r.rows[(size_t)(first + k) % r.ring * r.row_bytes + i];
-            picture[(size_t)y * r.row_bytes + i] = clip8(sum);
-        }
+        resample_column(&r, first, count, picture + (size_t)y * r.row_bytes);
     }
     return FTV_OK;
 }
