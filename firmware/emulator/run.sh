@@ -8,11 +8,9 @@ program=$(realpath "$1"); plugin=$2; [ "$plugin" = - ] || plugin=$(realpath "$pl
 address() { xtensa-lx106-elf-nm "$program" | awk -v n="$1" '$3 == n { print $1; exit }'; }
 arguments="arg=$(basename "$program")"
 for a in "$@"; do if [ -e "$a" ]; then a=$(realpath "$a"); fi; arguments="$arguments,arg=$a"; done
-# what a floating-point unit does in one instruction, and what takes it a routine
-entries() { xtensa-lx106-elf-nm "$program" | awk -v kind="$1" -v names=" $2 " 'index(names, " " $3 " ") { printf ",%s=%s", kind, $1 }'; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-[ "$plugin" = - ] && plugin= || plugin="-plugin $plugin,mark=$(address sim_mark),low=$(address __soft_float_start),high=$(address __soft_float_end),out=instructions.bin$(entries call "__addsf3 __subsf3 __mulsf3 fmaf __floatsisf __floatunsisf __fixsfsi __fixunssfsi __ltsf2 __gtsf2 __lesf2 __gesf2 __eqsf2 __nesf2 __unordsf2")$(entries division "__divsf3 sqrtf")"
+[ "$plugin" = - ] && plugin= || plugin="-plugin $plugin,mark=$(address sim_mark),low=$(address __soft_float_start),high=$(address __soft_float_end),out=instructions.bin"
 timeout "${EMULATOR_SECONDS:-280}" qemu-system-xtensa -M sim -cpu lx106 -m 64 -nographic -monitor none -serial none \
   -semihosting-config "enable=on,$arguments" -kernel "$program" $plugin

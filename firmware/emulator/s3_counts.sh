@@ -1,29 +1,31 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# s3_counts.sh BUILD MODEL ... : estimated instructions of an ESP32-S3 per stage, both cores together, with the board's kernel set.
-# Executed: the C of the engine and of kernels_pie.c, compiled for the lx106; floating-point operations by the number of calls (one
-# instruction each in the S3, less CALL around a call that it does not need; a division or root takes DIVISION); vector functions by
-# pie_cost.h. The bits after every stage are those of this machine. Left out: what another compiler makes of the C (registers for
-# floats; sums kept in them are spilled here around every call), interrupts, the console, waiting for memory.
+# s3_counts.sh BUILD MODEL ... : estimated instructions of an ESP32-S3 per stage of one picture, a line each:
+#   s3 MODEL KERNELS ATTENTION STAGE INSTRUCTIONS VECTOR BUSIEST
+# of all cores together, of these in vector functions, and of the core that has most to do (CORES=2).
+# Executed: the C of the engine and of kernels_pie.c, compiled for a 32-bit core that has a floating-point unit and the
+# S3's number of registers (Makefile); what the S3 does otherwise by instructions.c and run_s3.sh; vector functions by
+# pie_cost.h. The bits after every stage are those of this machine. Left out: what else the S3's compiler makes otherwise,
+# interrupts, handing tasks to the other core, the console, waiting for memory.
 set -eu
 build=$1; shift
 here=$(dirname "$0")
 for model in "$@"; do
-    for attention in f32 int8; do
-        got=$("$here/run.sh" "$build/selftest-pie.elf" "$build/instructions.so" "$model" --count --kernels pie --attention $attention) || { echo "FAILED: $model"; echo "$got"; exit 1; }
-        expected=$("$build/selftest" "$model" --attention $attention | grep -v golden)
-        [ "$(echo "$got" | grep -v '^count' | grep -v golden)" = "$expected" ] || { echo "FAILED: $model: other bits than this machine's"; exit 1; }
-        echo "$got" | awk -v model="$(basename "$model")" -v attention=$attention -v call="${CALL:-2.5}" -v division="${DIVISION:-45}" '
-            $1 == "count" && $2 != "all" {
-                n = $3 - $5; v = 0
-                for (i = 6; i < NF; i++) {
-                    if ($(i + 1) ~ /^operations/) n -= (call - 1) * $i
-                    if ($(i + 1) ~ /^divisions/) n += division * $i
-                    if ($(i + 1) == "in") v = $i
-                }
-                printf "s3 %s %-4s %-10s %9.3f million instructions, %8.3f of them in vector functions\n", model, attention, $2, (n + v) / 1e6, v / 1e6
-                all += n + v
-            }
-            END { printf "s3 %s %-4s %-10s %9.3f million instructions\n", model, attention, "all", all / 1e6 }'
+    for kernels in ${KERNELS:-pie}; do
+        for attention in ${ATTENTION:-f32 int8}; do
+            got=$("$here/run_s3.sh" "$build/selftest-s3.elf" "$build/instructions.so" "$model" --count --threads "${CORES:-2}" \
+                --kernels "$kernels" --attention "$attention") || { echo "FAILED: $model"; echo "$got"; exit 1; }
+            expected=$("$build/selftest" "$model" --attention "$attention" | grep -v golden)
+            [ "$(echo "$got" | grep -v '^count' | grep -v golden)" = "$expected" ] || { echo "FAILED: $model: other bits than this machine's"; exit 1; }
+            echo "$got" | awk -v what="$(basename "$model") $kernels $attention" '
+                $1 == "count" && $2 != "all" {
+                    vector = beside = 0
+                    for (i = 5; i < NF; i++) {
+                        if ($(i + 1) == "in") vector = $i
+                        if ($(i + 1) == "at") beside = $i
+                    }
+                    print "s3", what, $2, $3, vector, $3 - beside
+                }'
+        done
     done
 done

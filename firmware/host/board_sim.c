@@ -29,6 +29,7 @@ typedef struct {
     int in, out;
     const char *screen; /* file for what the screen shows, or NULL */
     size_t memory;      /* what may still be allocated */
+    size_t fast;        /* internal memory beside it */
 } host;
 
 static void host_write(void *context, const void *bytes, size_t n) {
@@ -99,13 +100,14 @@ static int usage(const char *why) {
             "board-sim: %s\n"
             "usage: board-sim [MODEL.gguf] [--image SCREEN.ppm] [--stdio] [--idle-seconds S] [--threads N] [--kernels "
             "NAME]\n"
-            "                 [--attention f32|int8] [--memory BYTES]\n"
+            "                 [--attention f32|int8] [--memory BYTES] [--fast BYTES]\n"
             "  prints the path of a pseudo-terminal and answers on it as the board does (esp32s3/PROTOCOL.md), until "
             "SIGTERM\n"
             "  --image          keeps what the board's screen shows in this file\n"
             "  --stdio          standard input and output instead, until the input ends\n"
             "  --idle-seconds   ends after S seconds without a request\n"
-            "  --memory         what the board has (8388608)\n",
+            "  --memory         what the board has (8388608)\n"
+            "  --fast           internal memory for the hot parts, beside it (0)\n",
             why);
     return 2;
 }
@@ -128,6 +130,8 @@ static const char *read_command(command *c, host *h, int argc, char **argv) {
             c->idle = atof(argv[i]);
         else if (ftv_argument_is("--memory", argc, argv, &i))
             h->memory = (size_t)strtoull(argv[i], NULL, 10);
+        else if (ftv_argument_is("--fast", argc, argv, &i))
+            h->fast = (size_t)strtoull(argv[i], NULL, 10);
         else if (!ftv_argument(&c->options, argc, argv, &i)) {
             if (argv[i][0] == '-' || c->model) return argv[i];
             c->model = argv[i];
@@ -163,6 +167,7 @@ int main(int argc, char **argv) {
     const char *wrong = read_command(&c, &h, argc, argv);
     if (wrong) return usage(wrong);
     if (h.screen) board.show = host_show;
+    if (h.fast && (board.fast = malloc(h.fast))) board.fast_bytes = h.fast;
     signal(SIGTERM, on_signal);
     signal(SIGINT, on_signal);
     signal(SIGPIPE, SIG_IGN);
@@ -182,5 +187,6 @@ int main(int argc, char **argv) {
     ftv_app_stop(&app);
     ftv_platform_pool_stop(c.options.parallel_context);
     if (slave >= 0) close(slave), close(h.in);
+    free(board.fast);
     return 0;
 }

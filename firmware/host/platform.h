@@ -10,9 +10,9 @@
 const void *ftv_platform_file(const char *path, size_t *bytes);
 
 typedef struct {
-    uint64_t total, soft_float, calls, divisions, vector;
-} platform_count_t; /* soft_float: share inside software floating point, entered by `calls` operations and `divisions`;
-                        vector: instructions of vector kernels that C stood in for */
+    uint64_t total, soft_float, vector, beside;
+} platform_count_t; /* of the total: inside software floating point, in vector kernels that C stands in for, and at the
+                       same time as more on another core */
 platform_count_t ftv_platform_count(void);
 const char *ftv_platform_unit(void); /* of the counts: "ns", "instructions" */
 

@@ -40,9 +40,8 @@ static void on_stage(void *context, ftv_stage stage, int block, const float *dat
     platform_count_t now = ftv_platform_count();
     r->stages[stage].total += now.total - r->last.total;
     r->stages[stage].soft_float += now.soft_float - r->last.soft_float;
-    r->stages[stage].calls += now.calls - r->last.calls;
     r->stages[stage].vector += now.vector - r->last.vector;
-    r->stages[stage].divisions += now.divisions - r->last.divisions;
+    r->stages[stage].beside += now.beside - r->last.beside;
     printf("%-10s %3d %08" PRIx32 "\n", ftv_stage_text(stage), block, ftv_stage_crc(data, rows, cols, stride));
     compare(r, stage, block, data, rows, cols, stride);
     r->last = ftv_platform_count();
@@ -52,10 +51,9 @@ static void print_counts(const report *r, const ftv_model *m) {
     platform_count_t all = {0};
     for (int i = 0; i < FTV_STAGES; i++) {
         printf("count %-10s %15" PRIu64 " %s", ftv_stage_text((ftv_stage)i), r->stages[i].total, ftv_platform_unit());
-        if (r->stages[i].soft_float)
-            printf(", %15" PRIu64 " of them software floating point, %" PRIu64 " operations, %" PRIu64 " divisions",
-                   r->stages[i].soft_float, r->stages[i].calls, r->stages[i].divisions);
-        if (r->stages[i].vector) printf(", %" PRIu64 " in vector kernels beside", r->stages[i].vector);
+        if (r->stages[i].soft_float) printf(", %15" PRIu64 " of them software floating point", r->stages[i].soft_float);
+        if (r->stages[i].vector) printf(", %15" PRIu64 " in vector kernels", r->stages[i].vector);
+        if (r->stages[i].beside) printf(", %15" PRIu64 " at the same time as others", r->stages[i].beside);
         printf("\n");
         all.total += r->stages[i].total;
         all.soft_float += r->stages[i].soft_float;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cost of a ternary linear layer per multiply-accumulate, for DeiT's shapes and both packings, with the fastest
- * kernels: product   int8 codes in, int32 sums out: table build included
+/* bench_layers [KERNELS [TOKENS]]: cost of a ternary linear layer per multiply-accumulate, for DeiT's shapes and both
+ * packings, with the fastest kernels or those named:
+ *   product   int8 codes in, int32 sums out: table build included
  *   + scale   and (float)sum * scale + bias
  *   + quant   and RMSNorm with quantisation to int8 before it: all of the layer
  * In the emulator also without the instructions inside software floating point, which the ESP32-S3 does in hardware. */
@@ -14,7 +15,7 @@
 #include "packing.h"
 #include "platform.h"
 
-enum { TOKENS = 8 };
+static int tokens = 8;
 
 static uint32_t seed = 1;
 static uint32_t next(void) { return (seed = seed * 1664525u + 1013904223u) >> 16; }
@@ -35,13 +36,13 @@ static void print(stopwatch *w, const char *end) {
 static void measure(const ftv_kernels *k, ftv_packing packing, const char *name, int rows, int cols) {
     const size_t stride = ftv_packed_bytes(packing, cols);
     uint8_t *codes = malloc(stride * (size_t)rows);
-    int8_t *row = malloc((size_t)cols), *x = malloc((size_t)(TOKENS * cols));
-    float *in = malloc(sizeof(float) * (size_t)(TOKENS * cols)), *weight = malloc(sizeof(float) * (size_t)cols),
+    int8_t *row = malloc((size_t)cols), *x = malloc((size_t)(tokens * cols));
+    float *in = malloc(sizeof(float) * (size_t)(tokens * cols)), *weight = malloc(sizeof(float) * (size_t)cols),
           *bias = malloc(sizeof(float) * (size_t)rows);
-    float *y = malloc(sizeof(float) * (size_t)(TOKENS * rows)), scales[TOKENS];
-    int32_t *acc = malloc(sizeof(int32_t) * (size_t)(TOKENS * rows));
-    void *scratch = malloc(k->scratch_bytes(packing, rows, cols, TOKENS, 1, 1));
-    if (!codes || !row || !x || !in || !weight || !bias || !y || !acc || !scratch) {
+    float *y = malloc(sizeof(float) * (size_t)(tokens * rows)), *scales = malloc(sizeof(float) * (size_t)tokens);
+    int32_t *acc = malloc(sizeof(int32_t) * (size_t)(tokens * rows));
+    void *scratch = malloc(k->scratch_bytes(packing, rows, cols, tokens, 1, 1));
+    if (!codes || !row || !x || !in || !weight || !bias || !y || !acc || !scratch || !scales) {
         printf("out of memory\n");
         exit(1);
     }
@@ -51,28 +52,31 @@ static void measure(const ftv_kernels *k, ftv_packing packing, const char *name,
         bias[r] = 0.1f;
     }
     for (int i = 0; i < cols; i++) weight[i] = 1.0f;
-    for (int i = 0; i < TOKENS * cols; i++) in[i] = (float)(int)(next() % 2001) * 0.001f - 1.0f;
+    for (int i = 0; i < tokens * cols; i++) in[i] = (float)(int)(next() % 2001) * 0.001f - 1.0f;
     const ftv_matrix w = {codes, stride, rows, cols, packing};
-    stopwatch t = {.macs = (uint64_t)TOKENS * (uint64_t)rows * (uint64_t)cols};
+    stopwatch t = {.macs = (uint64_t)tokens * (uint64_t)rows * (uint64_t)cols};
     printf("%-6s %-12s %4d -> %4d", packing == FTV_PACK_2BIT ? "2bit" : "base3", name, cols, rows);
-    for (int i = 0; i < TOKENS * cols; i++) x[i] = (int8_t)(next() & 255);
+    for (int i = 0; i < tokens * cols; i++) x[i] = (int8_t)(next() & 255);
     t.start = ftv_platform_count();
-    k->matmul(acc, x, (size_t)cols, &w, TOKENS, scratch);
+    k->matmul(acc, x, (size_t)cols, &w, tokens, scratch);
     print(&t, "");
-    for (int i = 0; i < TOKENS; i++) scales[i] = 0.01f;
+    for (int i = 0; i < tokens; i++) scales[i] = 0.01f;
     t.start = ftv_platform_count();
-    k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, TOKENS, scratch);
+    k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, tokens, scratch);
     print(&t, "");
     t.start = ftv_platform_count();
-    k->rms_quantize(x, scales, in, (size_t)cols, weight, TOKENS, cols);
-    k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, TOKENS, scratch);
+    k->rms_quantize(x, scales, in, (size_t)cols, weight, tokens, cols);
+    k->linear(y, (size_t)rows, x, (size_t)cols, scales, &w, 0.02f, bias, tokens, scratch);
     print(&t, "\n");
-    free(codes), free(row), free(x), free(in), free(weight), free(bias), free(y), free(acc), free(scratch);
+    free(codes), free(row), free(x), free(in), free(weight), free(bias), free(y), free(acc), free(scratch),
+        free(scales);
 }
 
 int main(int argc, char **argv) {
     const ftv_kernels *k = ftv_find_kernels(argc > 1 ? argv[1] : NULL);
     if (!k) return printf("no such kernels\n"), 1;
+    if (argc > 2) tokens = atoi(argv[2]);
+    if (tokens < 1) return printf("%s tokens: at least one\n", argv[2]), 1;
     printf("kernels %s, %s per multiply-accumulate (in parentheses: without software floating point)\n", k->name,
            ftv_platform_unit());
     printf("%-29s   %s\n", "layer", "product, + scale, + quant");
