@@ -76,8 +76,10 @@ COUNTER = dict(make='make', gcc='gcc', qemu_system_riscv32='Debian: qemu-system-
 
 
 def parse_counts(lines: list[str]) -> pd.DataFrame:
-    """Of the lines of `make s3-counts`: `kernels`, `attention`, `stage`, `instructions` of all cores, of them in `vector`
-    functions, and of the `busiest` core."""
+    """Of the lines of `make s3-counts`: `kernels`, `attention`, `stage`, and `instructions`.
+
+    Those are of all cores; `vector` of them in vector functions; `busiest` of the core that has most to do.
+    """
     rows = [m.groups() for line in lines if (m := re.match(r's3 \S+ (\w+) (\w+) (\w+) (\d+) (\d+) (\d+)$', line))]
     counts = pd.DataFrame(rows, columns=['kernels', 'attention', 'stage', 'instructions', 'vector', 'busiest'])
     return counts.astype(dict(instructions=int, vector=int, busiest=int))
@@ -116,8 +118,8 @@ def with_look_ups(counts: pd.DataFrame, layers: dict[str, list[tuple[int, int, i
 def layer_instructions(build: Path) -> pd.DataFrame:
     """DeiT's linear layers, estimated instructions of an ESP32-S3 per multiply-accumulate.
 
-    Of the `product` alone, `scaled` to FP32, and of the `whole` layer (RMSNorm, int8, scale), for both `kernels`. Raises
-    `Skipped` without the emulator.
+    Of the `product` alone, `scaled` to FP32, and of the `whole` layer (RMSNorm, int8, scale), for both `kernels`.
+    Raises `Skipped` without the emulator.
     """
     needs(**COUNTER)
     form, kernels, rows = r'(\w+)\s+(\w+) (\w+)\s+(\d+) ->\s+(\d+)' + r'\s+([\d.]+)'*3, '', []
@@ -125,5 +127,6 @@ def layer_instructions(build: Path) -> pd.DataFrame:
         if line.startswith('kernels'): kernels = line.split()[1].rstrip(',')
         elif m := re.match(form, line):
             more = LOOK_UP/16 if kernels == 'table' and m[1] == '2bit' else 0   # 4 tokens, 4 inputs
-            rows.append([kernels, m[1], f'DeiT-{m[2]}', m[3], int(m[4]), int(m[5]), *(float(m[i]) + more for i in (6, 7, 8))])
+            costs = [float(m[i]) + more for i in (6, 7, 8)]
+            rows.append([kernels, m[1], f'DeiT-{m[2]}', m[3], int(m[4]), int(m[5]), *costs])
     return pd.DataFrame(rows, columns='kernels packing model layer inputs outputs product scaled whole'.split())

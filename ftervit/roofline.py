@@ -49,9 +49,9 @@ class Shape:
     @classmethod
     def of(cls, net: nn.Module   # of timm
           ) -> Shape:
-        size, patch, block = net.patch_embed.img_size[0], net.patch_embed.patch_size[0], net.blocks[0]
-        return cls(size, patch, net.patch_embed.num_patches + net.num_prefix_tokens, net.embed_dim, block.attn.num_heads,
-                   block.mlp.fc1.out_features, len(net.blocks), net.num_classes)
+        embed, block = net.patch_embed, net.blocks[0]
+        return cls(embed.img_size[0], embed.patch_size[0], embed.num_patches + net.num_prefix_tokens, net.embed_dim,
+                   block.attn.num_heads, block.mlp.fc1.out_features, len(net.blocks), net.num_classes)
 
 # %% ../nbs/13e_roofline.ipynb #4268b9a7
 def chunks(total: int, cores: int = 2,
@@ -69,9 +69,9 @@ def _attention_bytes(s: Shape, slow: set[str], attention: str, cores: int, a: As
     if attention == 'f32':
         sweeps = 1 if fits(8*t*head) else -(-t//2)                # keys and values, two queries at a time
         return 4*t*d*w + sweeps*8*t*d                             # the output takes the queries' place
-    codes = 't' if 'attention' in slow else ''
     sweeps = 1 if fits(t*head) else t
-    return 12*t*d + 4*t*d*w + ((3*w + 2 + sweeps)*t*d if codes else 0)   # q, k, v quantised; output; codes there and back
+    codes = (3*w + 2 + sweeps)*t*d if 'attention' in slow else 0   # of q, k, v: written, and read
+    return 12*t*d + 4*t*d*w + codes                                # q, k, v read; the output
 
 # %% ../nbs/13e_roofline.ipynb #ceba47d6
 def traffic(s: Shape, slow: set[str],   # parts of the arena in PSRAM, by `board_memory`'s names
@@ -98,13 +98,14 @@ def of_depth(counts: pd.DataFrame, depth: int) -> pd.DataFrame:
 def stage_times(counts: pd.DataFrame,           # of one model and one attention
                 shape: Shape, slow: set[str], attention: str,
                 a: Assumptions = Assumptions()) -> pd.DataFrame:
-    "Per stage: `instructions`, `busiest`, bytes with both cores, `ms` on one and two cores, and what `bounds` the second."
+    "Per stage: `instructions`, `busiest`, `ms` on one and two cores; of two cores the bytes, and what `bounds` them."
     t = counts.set_index('stage')[['instructions', 'busiest']]
     for cores in (1, 2):
         b = traffic(shape, slow, attention, cores, a).set_index('stage').loc[t.index]
         compute, bus = a.compute_ms(t['instructions' if cores == 1 else 'busiest']), a.memory_ms(b.flash, b.psram)
         t[f'ms_{cores}'] = compute.where(compute > bus, bus)
-    return t.assign(flash=b.flash, psram=b.psram, bounds=(compute > bus).map({True: 'compute', False: 'memory'})).reset_index()
+    bounds = (compute > bus).map({True: 'compute', False: 'memory'})
+    return t.assign(flash=b.flash, psram=b.psram, bounds=bounds).reset_index()
 
 # %% ../nbs/13e_roofline.ipynb #d1e28659
 def core_shares(counts: pd.DataFrame   # of `count_stages`, one model and one attention

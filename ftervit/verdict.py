@@ -21,8 +21,8 @@ __all__ = ['MACHINE', 'TIMES', 'SPREADS', 'VERDICTS', 'of_machine', 'read_values
            'summary']
 
 # %% ../nbs/15b_verdict.ipynb #20fc5113
-MACHINE = ('engine_latency.csv', 'engine_emulated.json', 'layer_instructions.csv', 'vector_instructions.csv',
-           's3_estimate.csv', 'firmware.json', 'engine_same_logits.json', 'board.json',
+MACHINE = ('engine_latency.csv', 'engine_emulated.json', 'layer_instructions.csv', 's3_*',
+           'firmware.json', 'engine_same_logits.json', 'board.json',
            # files
            'speed*', 'web_*', 'machine.json', 'engine_memory_latency.png', 'firmware_instructions.png',
            'lcd_screen.png')

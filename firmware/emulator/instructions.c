@@ -3,11 +3,12 @@
  * executes the address `mark`, the counts go into the file `out`, where the guest reads them (ftv_platform_count);
  * between `pause` and `resume` nothing is counted.
  *
- *   -plugin instructions.so,mark=ADDRESS,out=FILE[,low=ADDRESS,high=ADDRESS][,pause=ADDRESS,resume=ADDRESS][,division=N]
+ *   -plugin instructions.so,mark=ADDRESS,out=FILE[,low=ADDRESS,high=ADDRESS][,pause=ADDRESS,resume=ADDRESS]
+ *           [,division=N]
  *
- * With `division`, a RISC-V core stands in for one of the ESP32-S3: what both execute alike counts as one instruction; a
- * division or square root, for which the S3 calls a routine, as N; a conditional branch back to the beginning of a loop
- * as none, since the S3's loops cost nothing (its compiler makes them of innermost loops, where the branches are).
+ * With `division`, a RISC-V core stands in for one of the ESP32-S3: what both execute alike counts as one instruction;
+ * a division or square root, for which the S3 calls a routine, as N; a conditional branch back to the beginning of a
+ * loop as none, since the S3's loops cost nothing (its compiler makes them of innermost loops, where the branches are).
  *
  * Debian ships no header for plugins: these are the prototypes of API version 1. */
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- what instructions.c sees: it writes its counts at sim_mark, and does not count from sim_pause to sim_resume ---- */
+/* -- what instructions.c sees: it writes its counts at sim_mark, and counts nothing from sim_pause to sim_resume -- */
 
 void sim_mark(void), sim_pause(void), sim_resume(void);
 __asm__(".text\n.globl sim_mark, sim_pause, sim_resume\nsim_mark: ret\nsim_pause: ret\nsim_resume: ret\n");

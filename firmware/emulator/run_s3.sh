@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run_s3.sh PROGRAM.elf PLUGIN.so ARGUMENT ... : runs a program on the core that stands in for the ESP32-S3's; its exit
-# status is ours. Paths are made absolute. A division or square root counts as DIVISION instructions: with 60, GELU costs
-# what was counted on an emulated S3. EMULATOR_SECONDS (default 280) ends an emulator that has lost its way.
+# run_s3.sh PROGRAM.elf PLUGIN.so ARGUMENT ... : runs a program on the core that stands in for the ESP32-S3's; its
+# exit status is ours. Paths are made absolute. A division or square root counts as DIVISION instructions: with 60, GELU
+# costs what was counted on an emulated S3. EMULATOR_SECONDS (default 280) ends an emulator that has lost its way.
 set -eu
 program=$(realpath "$1"); plugin=$(realpath "$2"); shift 2
 address() { riscv64-unknown-elf-nm "$program" | awk -v n="$1" '$3 == n { print $1; exit }'; }
