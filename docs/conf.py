@@ -4,6 +4,8 @@ author = copyright = 'The FTerViT companion authors'
 extensions = ['myst_nb', 'sphinx-mathjax-offline']
 html_theme = 'sphinx_book_theme'
 html_title = 'FTerViT, fully ternary vision transformers'
+html_static_path, html_css_files = ['static'], ['site.css']
+exclude_patterns = ['data', 'figures', 'static']   # what pages link to
 html_theme_options = dict(show_toc_level=2, home_page_in_toc=True)
 nb_execution_mode = 'off'   # the notebooks' stored outputs are the record
 nb_merge_streams = True
