@@ -48,13 +48,10 @@ def groups(rows: Iterable[Row], *keys: str) -> dict[Any, list[Row]]:
 
 # ---- traces ----
 
-def says(head: str, **facts: Any) -> str:
-    "What hovering shows: a line for each fact that is there, `name=value` or `name=(value, unit)`, as it is recorded."
-    lines = []
-    for name, fact in facts.items():
-        value, unit = fact if isinstance(fact, tuple) else (fact, '')
-        shown = f'{value:g}' if isinstance(value, float) else value
-        if value is not None: lines.append(f"{name.replace('_', ' ')}: {shown} {unit}".strip())
+def says(head: str, *facts: tuple[str, Any, str]) -> str:
+    "What hovering shows: a line for each (name, value, unit) that has a value, as it is recorded."
+    shown = lambda v: f'{v:g}' if isinstance(v, float) else v
+    lines = [f'{name}: {shown(value)} {unit}'.strip() for name, value, unit in facts if value is not None]
     return '<br>'.join([f'<b>{head}</b>', *lines])
 
 
@@ -71,7 +68,7 @@ def bars(rows: list[Row], spread: str) -> dict[str, Any]:
 
 def level(name: str, value: float, x: list[float]) -> go.Scatter:
     "A dashed line at `value` over the range of `x`."
-    ends = [dict(x=e, value=value, hover=says(name, top_1=(value, '%'))) for e in (min(x), max(x))]
+    ends = [dict(x=e, value=value, hover=says(name, ('top-1', value, '%'))) for e in (min(x), max(x))]
     return trace(ends, 'x', 'value', name, BLUE, mode='lines', line=dict(dash='dash', color=BLUE))
 
 
@@ -91,16 +88,18 @@ def kind(r: Row) -> tuple[str, str]:
     return ('fully ternary, FTerViT', RED) if ours else ('fully ternary, others', PINK)
 
 
+HOVER = (('top-1', 'top1_percent', '%'), ('± over seeds', 'top1_std', 'pp'), ('size', 'size_mb', 'MB'),
+         ('gap to the teacher', 'gap_pp', 'pp'), ('± 2σ', 'gap_2sigma_pp', 'pp'),
+         ('agrees with the teacher', 'agreement_percent', '%'), ('KL', 'kl', 'nats'), ('seeds', 'seeds', ''))
+
+
 def trained(profile: str) -> tuple[str, list[Row]]:
     "The methods of a profile, smallest first, and the file that they are from."
     file = f'results/{profile}/methods.csv'
     rows = sorted(table(file), key=lambda r: r['size_mb'])
     for r in rows:
         r['kind'] = kind(r)
-        r['hover'] = says(r['label'], top_1=(r['top1_percent'], '%'), std_over_seeds=(r['top1_std'], 'pp'),
-                          size=(r['size_mb'], 'MB'), gap_to_the_teacher=(r['gap_pp'], 'pp'),
-                          two_sigma=(r['gap_2sigma_pp'], 'pp'), agrees_with_the_teacher=(r['agreement_percent'], '%'),
-                          KL=(r['kl'], 'nats'), seeds=r['seeds'])
+        r['hover'] = says(r['label'], *((name, r[column], unit) for name, column, unit in HOVER))
     return file, rows
 
 
@@ -131,8 +130,8 @@ def published_sizes(_: str) -> Drawn:
     rows += [r for r in others if r['method'] != 'TerViT']   # quoted from its own table
     rows = [r for r in rows if r['size_mb'] and r['top1_percent']]
     for r in rows:
-        r['hover'] = says(f"{r['method']} {r['model']}", top_1=(r['top1_percent'], '%'), size=(r['size_mb'], 'MB'),
-                          source=r['source'])
+        r['hover'] = says(f"{r['method']} {r['model']}", ('top-1', r['top1_percent'], '%'), ('size', r['size_mb'], 'MB'),
+                          ('source', r['source'], ''))
     look = {'FTerViT': (RED, 'star'), 'TerViT': (GREEN, 'square'), 'TWN': (PINK, 'cross'), 'FP32': (BLUE, 'circle')}
     traces = [trace(rs, 'size_mb', 'top1_percent', m, look.get(m, (GREY,))[0], marker_size=11,
                     marker_symbol=look.get(m, ('', 'diamond'))[1]) for m, rs in groups(rows, 'method').items()]
@@ -145,10 +144,10 @@ def curve(rows: list[Row], column: str, unit: str, name: str, color: str, after:
     "Mean over seeds of `column` by epoch; hovering names every seed."
     points = []
     for epoch, rs in groups(rows, 'epoch').items():
-        seeds = {f"seed_{r['seed']:g}": (r[column], unit) for r in rs} if len(rs) > 1 else {}
+        seeds = [(f"seed {r['seed']:g}", r[column], unit) for r in rs] if len(rs) > 1 else []
         value = mean(r[column] for r in rs)
         points.append(dict(epoch=epoch + after, value=value,
-                           hover=says(f'{name}, epoch {epoch + after:g}', mean=(value, unit), **seeds)))
+                           hover=says(f'{name}, epoch {epoch + after:g}', ('mean', value, unit), *seeds)))
     return trace(points, 'epoch', 'value', name, color, mode='lines+markers', line_color=color, marker_size=5)
 
 
@@ -199,7 +198,7 @@ def restarts(profile: str) -> Drawn:
             v = [r[column] for r in rs]
             std = stdev(v) if len(v) > 1 else None
             points.append(dict(epoch=epoch, value=mean(v), std=std, hover=says(
-                f'{name}, {epoch:g}', top_1=(mean(v), '%'), std_over_seeds=(std, 'pp'), seeds=len(v))))
+                f'{name}, {epoch:g}', ('top-1', mean(v), '%'), ('± over seeds', std, 'pp'), ('seeds', len(v), ''))))
         traces.append(trace(points, 'epoch', 'value', name, color, mode='lines+markers', line_color=color,
                             marker_size=9, error_y=bars(points, 'std')))
     teachers = [r['top1_percent'] for r in table(taught) if r['stage'] == 'teacher']
@@ -212,8 +211,8 @@ def published_restarts(_: str) -> Drawn:
     file = 'paper/restarts.csv'
     rows = [r for r in table(file) if r['top1_percent']]
     for r in rows:
-        r['hover'] = says(f"{r['model']}, phase 2 from epoch {r['phase1_epochs']:g}", top_1=(r['top1_percent'], '%'),
-                          source=r['source'])
+        r['hover'] = says(f"{r['model']}, phase 2 from epoch {r['phase1_epochs']:g}", ('top-1', r['top1_percent'], '%'),
+                          ('source', r['source'], ''))
     traces = [trace(rows, 'phase1_epochs', 'top1_percent', 'after phase 2 from there', RED, marker_size=9)]
     return figure(traces, 'phase-1 epoch that phase 2 starts from', 'top-1 on ImageNet, %', showlegend=True), [file]
 
@@ -233,8 +232,9 @@ def stored(model: str) -> Drawn:
     labels = {m: f'{STORED[m]}, {total[m]/1e6:.3g} MB' for m in STORED}
     for r in rows:
         r['label'] = labels[r['method']]
-        r['hover'] = says(f"{r['component']}, {STORED[r['method']]}", bytes=f"{r['bytes']:,.0f}",
-                          share=(r['share_percent'], '%'), parameters=f"{r['parameters']:,.0f}", bits=r['bits'])
+        r['hover'] = says(f"{r['component']}, {STORED[r['method']]}", ('bytes', f"{r['bytes']:,.0f}", ''),
+                          ('share', r['share_percent'], '%'), ('parameters', f"{r['parameters']:,.0f}", ''),
+                          ('bits', r['bits'], ''))
     traces = [go.Bar(x=[r['share_percent'] for r in rs], y=[r['label'] for r in rs], orientation='h', name=part,
                      customdata=[r['hover'] for r in rs], hovertemplate='%{customdata}<extra></extra>',
                      marker_color=PARTS.get(part, GREY)) for part, rs in groups(rows, 'component').items()]

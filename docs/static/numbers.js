@@ -26,8 +26,7 @@ for (const box of document.querySelectorAll('.numbers')) {
         const {data, layout} = figures[select.value];
         await Plotly.react(plot, structuredClone(data), themed(structuredClone(layout), box.clientWidth < 500), {
             responsive: true,
-            displaylogo: false,
-            modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d']
+            displayModeBar: false
         });
         box.dataset.drawn = select.value;
     };
