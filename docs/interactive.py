@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 DATA = Path(__file__).resolve().parent.parent/'data'
 Row = dict[str, Any]
+LOG = dict(type='log', tickvals=[m*10.0**e for e in range(-4, 4) for m in (1, 2, 5)])   # an axis
 Drawn = tuple[go.Figure, list[str]]   # a figure, and the files below data/ that it shows
 PROFILES = {'ViT-Small, Imagenette at 112': 'imagenette128-small', 'Imagenette-128': 'imagenette128-cpu',
             'CIFAR-10 (JPEG)': 'cifar10jpeg-cpu', 'digits': 'digits'}
@@ -74,7 +75,8 @@ def level(name: str, value: float, x: list[float]) -> go.Scatter:
 
 def figure(traces: list[Any], x: str, y: str, **layout: Any) -> go.Figure:
     "A figure without colours of its own: the page's theme gives them."
-    return go.Figure(traces, go.Layout(xaxis_title_text=x, yaxis_title_text=y, template='none', **layout))
+    fig = go.Figure(traces, go.Layout(template='none', **layout))
+    return fig.update_xaxes(title_text=x).update_yaxes(title_text=y)
 
 
 # ---- size against accuracy, and every method ----
@@ -108,7 +110,7 @@ def sizes(profile: str) -> Drawn:
     file, rows = trained(profile)
     traces = [trace(rs, 'size_mb', 'top1_percent', *k, marker_size=11, error_y=bars(rs, 'top1_std'))
               for k, rs in groups(rows, 'kind').items()]
-    return figure(traces, 'size, MB', 'top-1, %', xaxis_type='log'), [file]
+    return figure(traces, 'size, MB', 'top-1, %', xaxis=LOG), [file]
 
 
 def methods(profile: str) -> Drawn:
@@ -135,7 +137,7 @@ def published_sizes(_: str) -> Drawn:
     look = {'FTerViT': (RED, 'star'), 'TerViT': (GREEN, 'square'), 'TWN': (PINK, 'cross'), 'FP32': (BLUE, 'circle')}
     traces = [trace(rs, 'size_mb', 'top1_percent', m, look.get(m, (GREY,))[0], marker_size=11,
                     marker_symbol=look.get(m, ('', 'diamond'))[1]) for m, rs in groups(rows, 'method').items()]
-    return figure(traces, 'size, MB', 'top-1, %', xaxis_type='log'), files
+    return figure(traces, 'size, MB', 'top-1, %', xaxis=LOG), files
 
 
 # ---- phases and restarts ----
@@ -184,7 +186,7 @@ def phases(choice: str) -> Drawn:
 
 def curves(traces: list[go.Scatter], unit: str, percent: str, nats: str) -> go.Figure:
     "Curves by epoch; a loss on a logarithmic axis."
-    return figure(traces, 'epoch', percent if unit == '%' else nats, yaxis_type='linear' if unit == '%' else 'log')
+    return figure(traces, 'epoch', percent if unit == '%' else nats, yaxis={} if unit == '%' else LOG)
 
 
 def restarts(profile: str) -> Drawn:

@@ -169,7 +169,7 @@ await check('a narrow screen, dark colours: nothing is wider than the screen', a
     await page.emulateMedia({colorScheme: 'dark'});
     for (const name of ['index', 'results', 'numbers', 'checklist', 'try', '05c_runs']) {
         await open(`${name}.html`);
-        await page.waitForTimeout(200);
+        await page.waitForLoadState('networkidle');
         assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), name);
         await shot(`narrow-${name}`);
     }
@@ -181,7 +181,8 @@ if (shots) {
         for (const name of ['index', 'numbers', 'checklist', 'try', '05c_runs']) {
             await open(`${name}.html`);
             await page.waitForTimeout(1500);
-            await shot(`${scheme}-${name}`, {fullPage: name !== '05c_runs'});
+            await shot(`${scheme}-${name}`);
+            await shot(`${scheme}-${name}-all`, {fullPage: true});
         }
     }
 }

@@ -8,7 +8,7 @@ function themed(layout, narrow) {
     return {
         height: 440,
         margin: {l: 56, r: 8, t: 8, b: 48},
-        legend: {orientation: 'h', yanchor: 'bottom', y: 1.01, x: 0},
+        legend: {orientation: 'h', yanchor: 'bottom', y: 1.01, x: 0, traceorder: 'normal'},
         ...layout,
         xaxis: axis({automargin: true, ...layout.xaxis}),
         yaxis: axis({automargin: true, ...layout.yaxis}),
