@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import yaml
 from interactive import EXACT, interactive, table, write_script
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +87,7 @@ def page(name: str, **more: Any) -> str:
     "A page of docs/pages, its numbers read from the records."
     record = lambda file: json.loads((ROOT/'data'/file).read_text(encoding='utf-8'))
     pins = (ROOT/'requirements.lock').read_text(encoding='utf-8')
-    facts = dict(record=record, table=table, figure=interactive, provenance=provenance(), licence=settings()['license'],
+    facts = dict(record=record, table=table, figure=interactive, provenance=provenance(), licence=yaml.safe_load((ROOT/'CITATION.cff').read_text(encoding='utf-8'))['license'],
                  pinned=len(re.findall(r'^[\w.\[\]-]+==', pins, flags=re.M)),
                  models=sum(f.suffix in ('.gguf', '.safetensors') for f in (ROOT/'data'/'models').rglob('*')),
                  made=sum(len(record(f)) for f in (ROOT/'data'/'results').glob('*/made_by.json')))
