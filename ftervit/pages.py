@@ -58,11 +58,11 @@ def link_pictures(text: str) -> str:
     """
     sources = {f.name: f.read_text(encoding='utf-8') for f in notebook_paths()}
     def linked(m: re.Match[str]) -> str:
-        makers = [name for name, source in sources.items() if re.search(rf"save_figure\(.*'{Path(m[1]).stem}'\)", source)]
+        saves = re.compile(rf"save_figure\(.*'{Path(m[1]).stem}'\)")
+        makers = [name for name, source in sources.items() if saves.search(source)]
         if not makers: raise ValueError(f'{m[1]}: no notebook saves a figure of this name')
         return f'[{m[0]}](nbs/{makers[0]})'
     return re.sub(r'^!\[.*\]\((figures/.*\.png)\)$', linked, text, flags=re.M)
-
 
 # %% ../nbs/15c_pages.ipynb #49e86fbf
 PAGES = {'README.md': 'index', 'RESULTS.md': 'results'}   # page -> its notebook
