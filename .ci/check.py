@@ -32,7 +32,6 @@ ENV = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "FTERVIT_PROF
 COMMANDS = [
     ("README.md and RESULTS.md are what their notebooks give", "python -m ftervit.reproduce --readme --check", ""),
     ("what is recorded is of one run", "python -m ftervit.reproduce --records", ""),
-    ("the documentation site builds, no link in it is dead", "make docs", "make"),
     ("engine: kernels, loader, fuzzing under sanitizers; same bits from every compiler", f"make -j{CORES} -C firmware check", "make gcc"),
     ("engine: same bits in the Xtensa emulator", "make -C firmware emulate", "make gcc dpkg xtensa-lx106-elf-gcc qemu-system-xtensa"),
     ("engine: same bits in Chromium, every model and kernel set", "make -C firmware wasm-check", "make gcc node clang-19 chromium"),
@@ -63,9 +62,13 @@ def stop(process: subprocess.Popen) -> None:
     process.wait()
 
 
+def lacking(needs: str) -> list[str]:
+    return [n for n in needs.split() if not shutil.which(n, path=ENV["PATH"])]
+
+
 def call(command: str, cwd: Path = ROOT, needs: str = "") -> str:
     "Combined output of `command`; AssertionError with that output if it fails or takes longer than TIMEOUT_S."
-    if missing := [n for n in needs.split() if not shutil.which(n, path=ENV["PATH"])]:
+    if missing := lacking(needs):
         raise Skipped(f"not installed: {', '.join(missing)}")
     with tempfile.TemporaryFile("w+", errors="replace") as out:  # a file: a pipe would stay open in what the command left behind
         process = start(command, cwd, out)
@@ -107,6 +110,18 @@ def package_exported() -> None:
     assert not wrong, f"the package is generated: edit the notebooks and run nbdev_export, it changes {', '.join(wrong)}"
 
 
+def documentation() -> None:
+    "The site builds, no link in it is dead; where there is a browser, `docs/site.mjs` opens it."
+    call("make docs", needs="make")
+    missing = lacking("node chromium")
+    if not (ROOT / "firmware/web/tests/node_modules/playwright-core").is_dir():
+        missing.append("playwright-core (npm ci --prefix firmware/web/tests)")
+    if missing:
+        raise Skipped(f"built, no dead link; not opened in a browser, not installed: {', '.join(missing)}")
+    if left_out := re.findall(r"^skipped: (.+)$", call("node --no-warnings docs/site.mjs"), re.M):
+        raise Skipped(f"opened in Chromium but for {', '.join(left_out)}")
+
+
 def git_state() -> str | None:
     "What git sees of the working tree, contents included; None outside of a checkout."
     if not (ROOT / ".git").exists() or not shutil.which("git"):
@@ -141,7 +156,8 @@ def notebooks_pass(counts: dict) -> None:
 def checks(before: str | None, counts: dict) -> dict:
     "Name -> function of every check, in order."
     named = {"nbdev_test": partial(notebooks_pass, counts), "notebooks are clean": notebooks_clean,
-             "the package is what the notebooks export": package_exported}
+             "the package is what the notebooks export": package_exported,
+             "the documentation site: links, chapters, figures, search, demonstration": documentation}
     named |= {name: partial(call, command, needs=needs) for name, command, needs in COMMANDS}
     return named | {"the working tree is unchanged": partial(tree_unchanged, before)}
 

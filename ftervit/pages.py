@@ -19,7 +19,7 @@ from .profiles import DEFAULT_PROFILE, PROFILE_ENV, atomic_write, load_json, pro
 from .tables import markdown_table
 
 # %% auto #0
-__all__ = ['PAGES', 'to_readme', 'page_text', 'write_readme', 'notebook_index']
+__all__ = ['PAGES', 'to_readme', 'link_pictures', 'page_text', 'write_readme', 'notebook_index']
 
 # %% ../nbs/15c_pages.ipynb #d4d87474
 def _directives(cell: Any) -> tuple[set[str], str]:
@@ -51,6 +51,19 @@ def to_readme(nb: Any) -> str:
     body = ''.join(b if b.startswith('```') else re.sub(r'(\]\()([^)\s]+)(\))', link, b) for b in blocks)
     return re.sub(r'\n{3,}', '\n\n', re.sub(r'[ \t]+$', '', body, flags=re.M)).strip() + '\n'
 
+# %% ../nbs/15c_pages.ipynb #91d3be60
+def link_pictures(text: str) -> str:
+    """Markdown of a page, each of its pictures a link to the notebook with the cell that saves it.
+    Raises `ValueError` for a picture that no notebook makes.
+    """
+    sources = {f.name: f.read_text(encoding='utf-8') for f in notebook_paths()}
+    def linked(m: re.Match[str]) -> str:
+        saves = re.compile(rf"save_figure\(.*'{Path(m[1]).stem}'\)")
+        makers = [name for name, source in sources.items() if saves.search(source)]
+        if not makers: raise ValueError(f'{m[1]}: no notebook saves a figure of this name')
+        return f'[{m[0]}](nbs/{makers[0]})'
+    return re.sub(r'^!\[.*\]\((figures/.*\.png)\)$', linked, text, flags=re.M)
+
 # %% ../nbs/15c_pages.ipynb #49e86fbf
 PAGES = {'README.md': 'index', 'RESULTS.md': 'results'}   # page -> its notebook
 
@@ -63,7 +76,7 @@ def page_text(notebook: str = 'index') -> str:
     with tempfile.TemporaryDirectory() as d, mock.patch.dict(os.environ):
         os.environ[PROFILE_ENV] = ''   # it shows every profile as it is, also while the tests run
         run_notebook(source, Path(d)/source.name, {})
-        text = to_readme(nbformat.read(Path(d)/source.name, as_version=4))
+        text = link_pictures(to_readme(nbformat.read(Path(d)/source.name, as_version=4)))
     targets = {t.split('#')[0] for t in re.findall(r'\]\(([^)\s]+)\)', text) if not re.match(r'[a-z]+:|#', t)}
     if missing := sorted(t for t in targets if not (project_root()/t).exists()):
         raise FileNotFoundError(f"{source.name} links to {', '.join(missing)}, which do not exist")

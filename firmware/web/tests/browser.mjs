@@ -13,7 +13,8 @@ const TYPES = {
     '.json': 'application/json',
     '.wasm': 'application/wasm',
     '.jpg': 'image/jpeg',
-    '.png': 'image/png'
+    '.png': 'image/png',
+    '.svg': 'image/svg+xml'
 };
 
 /**
