@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib, importlib.metadata, importlib.util, json, platform, re, sys, zlib
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 import numpy as np
 import torch
@@ -181,11 +181,11 @@ def missing(name: str) -> list[str]:
     return [n for n in CONTESTANTS[name].needs if not importlib.util.find_spec(n)]
 
 # %% ../nbs/11b_contestants.ipynb #ccf89410
-def choose(words: list[str] | None = None) -> list[str]:
+def choose(words: list[str] | None = None, among: Iterable[str] = tuple(CONTESTANTS)) -> list[str]:
     "Names of the contestants that contain one of `words` (default: all). Raises `ValueError` if there are none."
-    names = [n for n in CONTESTANTS if not words or any(w.lower() in n.lower() for w in words)]
+    names = [n for n in dict.fromkeys(among) if not words or any(w.lower() in n.lower() for w in words)]
     if not names:
-        raise ValueError(f"no contestant is named like {', '.join(words)}: there are {'; '.join(CONTESTANTS)}")
+        raise ValueError(f"no contestant is named like {', '.join(words)}: there are {'; '.join(among)}")
     return names
 
 # %% ../nbs/11b_contestants.ipynb #3dd05c5b
