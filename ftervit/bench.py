@@ -118,14 +118,16 @@ def ahead(tables: dict[str, pd.DataFrame]) -> pd.DataFrame | None:
 
 # %% ../nbs/12_speed.ipynb #ea3241dc
 def told(t: pd.DataFrame | None) -> str:
-    "What `ahead` says, in two sentences."
+    "What `ahead` says, in words."
     if t is None: return 'No race has been recorded.'
     every, bits = t[t.among == 'all'], t[t.among != 'all']
+    first = ', '.join(f'{name} in {n} of {len(every)} cases' for name, n in every.fastest.value_counts().items())
     lost = every[every.ahead == 'rival']
-    where = ''.join(f"; {r['best rival']} is ahead of it: {case} (x {r.x:.2f})" for case, r in lost.iterrows())
-    out = f'The engine is ahead of every rival in {len(every) - len(lost)} of {len(every)} cases{where}.'
-    if bits.empty: return f'{out} Rivals with weights of 2 or 4 bits: not measured.'
-    return f'{out} The best rival with weights of 2 or 4 bits takes {bits.x.min():.2f} to {bits.x.max():.2f} times as long.'
+    out = f'Fastest of all: {first}. The engine as it is by default is ahead of every rival in {len(every) - len(lost)}'
+    for name, g in lost.groupby('best rival'):
+        out += f"; {name} is ahead of it in {', '.join(f'{c} (x {x:.2f})' for c, x in g.x.items())}"
+    few = f'take {bits.x.min():.2f} to {bits.x.max():.2f} times as long' if len(bits) else 'are not measured'
+    return f'{out}. Rivals with weights of 2 or 4 bits, the best of each case, {few}.'
 
 # %% ../nbs/12_speed.ipynb #bd3dc54a
 def show(tables: dict[str, pd.DataFrame]) -> str:
@@ -165,6 +167,7 @@ def _bars(ax: Any, t: pd.DataFrame, names: list[str]) -> None:
               [f'{n} thread{"s" if n > 1 else ""}' for n in threads], loc='lower right')
     ax.set(yticks=range(len(names)), yticklabels=names, xlim=(t.ms.min()/2, 3*t.ms_high.max()), xscale='log',
            title=f'{t.model.iloc[0]}, batch {t.batch.iloc[0]}', xlabel="ms (x: divided by the engine's)")
+    ax.xaxis.set_minor_formatter(plt.NullFormatter())
 
 # %% ../nbs/12_speed.ipynb #d7ae23d7
 def _plot_latency(t: pd.DataFrame) -> Any:
