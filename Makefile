@@ -24,8 +24,8 @@ test: $(READY)  ## notebooks clean and exported, README current, every notebook 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab nbs
 
-# ARGS chooses, e.g. ARGS="--only latency --rounds 3"; rivals beside PyTorch: .venv/bin/pip install -e '.[bench]'
-bench: $(READY)  ## speed and memory beside PyTorch, ONNX Runtime, OpenVINO; the training step
+# ARGS chooses, e.g. ARGS="--only latency --rounds 3"; rivals beside PyTorch: .venv/bin/pip install -e '.[bench,ggml]'
+bench: $(READY)  ## speed and memory beside PyTorch, ONNX Runtime, OpenVINO, ggml; the training step
 	$(BIN)/ftervit-bench $(ARGS)
 
 # Sphinx has its own environment: its packages and the project's need not agree

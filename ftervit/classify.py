@@ -18,7 +18,7 @@ import PIL
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
-from .contestants import cores
+from .processes import cores
 from .engine import Attention, Engine, _photo, _Session
 from .folders import Listing, SourceConfig, list_files, rest
 from .jobs import exit_code

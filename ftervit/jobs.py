@@ -15,6 +15,7 @@ import yaml
 from tqdm.auto import tqdm
 
 from .loop import EXIT_TIME_UP, TimeUp
+from .processes import cores
 from .profiles import DEFAULT_PROFILE, fixed_paths
 
 # %% auto #0
@@ -110,9 +111,8 @@ def cpu_slots(jobs: int) -> list[dict[str, str]]:
     They hold `fixed_paths`, so that what is trained depends neither on the processor nor on its cores; where those are
     not to be had, each its share of the cores.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    n = max(1, min(cores, jobs))
-    return [fixed_paths() or {'OMP_NUM_THREADS': str(max(1, cores//n))}]*n
+    n = max(1, min(len(cores()), jobs))
+    return [fixed_paths() or {'OMP_NUM_THREADS': str(max(1, len(cores())//n))}]*n
 
 # %% ../nbs/05b_jobs.ipynb #403d564a
 def _judge(ended: list[tuple[Job, int]]) -> None:

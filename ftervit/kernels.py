@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .export import pack
 from .layers import QuantLayerNorm, QuantLinear
+from .onnx_file import plain_norm
 from .quant_layer import QuantLayer, int_matmul
 from .quantizers import int8_symmetric
 
@@ -178,10 +179,7 @@ def pack_model(student: nn.Module) -> nn.Module:
     if not found: raise ValueError(f"{type(m).__name__} has no ternary linear layers: call `ternarize` first")
     for name, l in found: m.set_submodule(name, PackedLinear(l))
     for name, l in [(n, l) for n, l in m.named_modules() if isinstance(l, QuantLayerNorm)]:
-        new = nn.LayerNorm(l.normalized_shape, l.eps, l.elementwise_affine, l.bias is not None,
-                           device=next(l.parameters(), torch.empty(0)).device)
-        for n, q in l.codes().items(): getattr(new, n).copy_(q.dequantize())
-        m.set_submodule(name, new)
+        m.set_submodule(name, plain_norm(l))
     for l in m.modules():
         if isinstance(l, QuantLayer): l.mode = 'exact'
     return m.requires_grad_(False)

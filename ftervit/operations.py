@@ -15,9 +15,10 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from .contestants import DEIT, Case, Child, _exact, busy_percent
+from .contestants import DEIT, Case, _exact
 from .engine import Engine, ffi, kernel_names, lib
 from .export import save_gguf
+from .processes import Child, busy_percent
 from .quant_layer import int_matmul
 
 # %% auto #0

@@ -20,9 +20,10 @@ from tqdm.auto import tqdm
 
 from .augment import eval_transform
 from .classify import find_pictures
-from .contestants import Case, Child, _input_size, _network, cores, prepare
+from .contestants import Case, _input_size, _network, prepare
 from .engine import Engine, _photo, _Session
 from .pictures import read_picture
+from .processes import Child, cores
 
 # %% auto #0
 __all__ = ['PIPELINES', 'write_photographs', 'stage_ms', 'torch_pipeline', 'engine_pipeline', 'measure_pipelines']
