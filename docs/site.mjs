@@ -111,7 +111,8 @@ async function hover(name, trace, index) {
     await page.mouse.move(x - 30, y);
     await page.mouse.move(x, y, {steps: 3});
     await page.waitForSelector(`${box} .hovertext`);
-    return page.$eval(`${box} .hovertext`, (e) => [...e.querySelectorAll('.line')].map((s) => s.textContent).join('\n'));
+    return page.$eval(
+        `${box} .hovertext`, (e) => [...e.querySelectorAll('.line')].map((s) => s.textContent).join('\n'));
 }
 await check('every choice of every figure is drawn', async () => {
     await open('numbers');
