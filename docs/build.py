@@ -119,7 +119,9 @@ def demo(out: Path) -> str:
     if not python.is_file(): return 'the project itself is not installed here (`make test` does it)'
     done = subprocess.run([python, '-m', 'ftervit.web', '--out', out, '--single', out/'ftervit.html'], cwd=ROOT,
                           capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
-    return '' if done.returncode == 0 else (done.stderr or done.stdout).strip().splitlines()[-1]
+    if done.returncode == 0: return ''
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    return next((l.removeprefix('ftervit-web: ') for l in lines if l.startswith('ftervit-web: ')), lines[-1])
 
 
 # ---- links ----
