@@ -10,6 +10,7 @@ import {launch, serve} from '../firmware/web/tests/browser.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const [folder = path.join(root, '_docs'), shots] = process.argv.slice(2);
+if (!fs.existsSync(path.join(folder, 'index.html'))) throw new Error(`no site in ${folder}: make docs`);
 const site = await serve({'/': folder}), browser = await launch();
 const page = await browser.newPage({viewport: {width: 1280, height: 900}}), wrong = [];
 page.setDefaultTimeout(60000);
