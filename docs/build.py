@@ -1,4 +1,6 @@
-"""The documentation site: README, results and the notebooks as chapters, as they are stored; nothing is executed, nothing is fetched.
+"""The documentation site: README, results and the notebooks as chapters, as they are stored.
+
+Nothing is executed or fetched; the demonstration is built where its compiler is.
 
     python docs/build.py [folder]    default: _docs
 """
@@ -19,9 +21,11 @@ import yaml
 from interactive import EXACT, interactive, table, write_script
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = {'Primitives': '0[0-4]*', 'Training and analysis': '0[5-9]*', 'File, engine, board, browser': '1[0-3]*', 'Reproduction': '1[4-9]*'}
-HERE = {'README.md': 'index.md', 'RESULTS.md': 'results.md', 'nbs/results.ipynb': 'results.md', 'nbs/index.ipynb': 'index.md',
-        'firmware/README.md': 'firmware.md'} | {f'docs/pages/{n}.md': f'{n}.md' for n in ('try', 'numbers', 'checklist')}
+PARTS = {'Primitives': '0[0-4]*', 'Training and analysis': '0[5-9]*', 'File, engine, board, browser': '1[0-3]*',
+         'Reproduction': '1[4-9]*'}
+PAGES = ('try', 'numbers', 'checklist')   # of docs/pages
+READ = {'README.md': 'index.md', 'RESULTS.md': 'results.md', 'firmware/README.md': 'firmware.md'}
+HERE = READ | {'nbs/results.ipynb': 'results.md', 'nbs/index.ipynb': 'index.md'} | {f'{n}.md': f'{n}.md' for n in PAGES}
 MAKES = re.compile(r"save_figure\(.*\bp, '(\w+)'\)")   # a cell that draws this figure
 
 
@@ -34,7 +38,9 @@ def settings() -> dict[str, str]:
 # ---- pages ----
 
 def links(text: str, here: str) -> str:
-    "Markdown `text` of the folder `here` with links that hold on the site: chapters, figures and records there, all else in the repository."
+    """Markdown `text` of the folder `here` with links that hold on the site:
+    chapters, figures and records there, all else in the repository.
+    """
     where, blocks = settings(), re.split(r'(^```.*?^```$)', text, flags=re.M | re.S)
     def one(m: re.Match) -> str:
         target, _, anchor = m[2].partition('#')
@@ -68,11 +74,13 @@ def chapter(path: Path) -> dict:
         directives = re.findall(r'^#\|\s*(.+?)\s*$', source, flags=re.M) if c['cell_type'] == 'code' else []
         if 'hide' in directives or any(d.startswith('default_exp') for d in directives): continue
         if directives: source = re.sub(r'^#\|.*\n?', '', source, flags=re.M)
-        if {'echo: false', 'hide_input'} & set(directives): c['metadata']['tags'] = [*c['metadata'].get('tags', []), 'hide-input']
+        if {'echo: false', 'hide_input'} & set(directives):
+            c['metadata']['tags'] = [*c['metadata'].get('tags', []), 'hide-input']
         made = MAKES.findall(source) if c['cell_type'] == 'code' else []
         if made: say('\n'.join(f'(figure-{name})=' for name in made), f"{c['id']}-target")
         if source.strip(): cells.append(c | {'source': source})
-        for name in EXACT.keys() & set(made): say(f'*[Exact values](#exact-{EXACT[name]}), for every profile*', f"{c['id']}-exact")
+        for name in EXACT.keys() & set(made):
+            say(f'*[Exact values](#exact-{EXACT[name]}), for every profile*', f"{c['id']}-exact")
     return nb | {'cells': cells}
 
 
@@ -87,29 +95,33 @@ def page(name: str, **more: Any) -> str:
     "A page of docs/pages, its numbers read from the records."
     record = lambda file: json.loads((ROOT/'data'/file).read_text(encoding='utf-8'))
     pins = (ROOT/'requirements.lock').read_text(encoding='utf-8')
-    facts = dict(record=record, table=table, figure=interactive, provenance=provenance(), licence=yaml.safe_load((ROOT/'CITATION.cff').read_text(encoding='utf-8'))['license'],
+    facts = dict(record=record, table=table, figure=interactive, provenance=provenance(),
+                 licence=yaml.safe_load((ROOT/'CITATION.cff').read_text(encoding='utf-8'))['license'],
                  pinned=len(re.findall(r'^[\w.\[\]-]+==', pins, flags=re.M)),
                  models=sum(f.suffix in ('.gguf', '.safetensors') for f in (ROOT/'data'/'models').rglob('*')),
                  made=sum(len(record(f)) for f in (ROOT/'data'/'results').glob('*/made_by.json')))
+    filled = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True)
     text = (ROOT/'docs'/'pages'/f'{name}.md').read_text(encoding='utf-8')
-    return links(jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(text).render(facts | more), '.')
+    return links(filled.from_string(text).render(facts | more), '.')
 
 
 def front(text: str) -> str:
     "The front page: README, with the way to what only the site has behind its first paragraphs."
     title, what, rest = text.split('\n\n', 2)
-    way = ('**[Try it](try.md)** in your browser; read [exact values](numbers.md) off the figures; all tables are in [results](results.md), '
-           'and a [checklist](checklist.md) says how each can be had again.')
+    way = ('**[Try it](try.md)** in your browser; read [exact values](numbers.md) off the figures; all tables are in '
+           '[results](results.md), and a [checklist](checklist.md) says how each can be had again.')
     return '\n\n'.join([title, what, way, rest])
 
 
 def demo(out: Path) -> str:
-    "Build the page of `13c_browser` below `out` with the project's own environment. Why it cannot be; empty where it was."
+    "Build the page of `13c_browser` in `out` with the project's own environment; why it cannot be, empty where it was."
     python = ROOT/'.venv'/'bin'/'python'
     if not python.is_file(): return 'the project itself is not installed here (`make test` does it)'
-    done = subprocess.run([python, '-m', 'ftervit.web', '--out', out, '--single', out/'ftervit.html'], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
-    return '' if done.returncode == 0 else (done.stderr or done.stdout).strip().splitlines()[-1]
+    done = subprocess.run([python, '-m', 'ftervit.web', '--out', out, '--single', out/'ftervit.html'], cwd=ROOT,
+                          capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    if done.returncode == 0: return ''
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    return next((l.removeprefix('ftervit-web: ') for l in lines if l.startswith('ftervit-web: ')), lines[-1])
 
 
 # ---- links ----
@@ -136,7 +148,8 @@ def dead_links(site: Path) -> list[str]:
             if re.match(r'[a-z]+:|//', t): continue
             path, _, anchor = t.partition('#')
             target = (page.parent/path.split('?')[0]).resolve() if path else page
-            if not target.exists() or (anchor and target in pages and anchor not in pages[target].anchors): dead.append(f'{page.name}: {t}')
+            if not target.exists() or (anchor and target in pages and anchor not in pages[target].anchors):
+                dead.append(f'{page.name}: {t}')
     return dead
 
 
@@ -144,8 +157,8 @@ def dead_links(site: Path) -> list[str]:
 
 def sources(out: Path, without_demo: str) -> None:
     "What Sphinx reads: pages, chapters, figures, records, JavaScript."
-    for name in ('conf.py', 'static'):
-        (shutil.copytree if (ROOT/'docs'/name).is_dir() else shutil.copy)(ROOT/'docs'/name, out/name)
+    shutil.copy(ROOT/'docs'/'conf.py', out)
+    shutil.copytree(ROOT/'docs'/'static', out/'static')
     write_script(out/'static')
     shutil.copytree(ROOT/'figures', out/'figures')
     for name in ('results', 'paper'):   # tables.md and README.md there are no pages of the site
@@ -153,10 +166,10 @@ def sources(out: Path, without_demo: str) -> None:
     chapters = sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))
     for f in chapters: (out/f.name).write_text(json.dumps(chapter(f), ensure_ascii=False), encoding='utf-8')
     makers = {name: f.stem for f in chapters for name in MAKES.findall(f.read_text(encoding='utf-8'))}
-    for source, to, here in (('README.md', 'index.md', '.'), ('RESULTS.md', 'results.md', '.'), ('firmware/README.md', 'firmware.md', 'firmware')):
-        text = captions(links((ROOT/source).read_text(encoding='utf-8'), here), makers)
+    for source, to in READ.items():
+        text = captions(links((ROOT/source).read_text(encoding='utf-8'), os.path.dirname(source)), makers)
         (out/to).write_text(front(text) if to == 'index.md' else text, encoding='utf-8')
-    for name in ('try', 'numbers', 'checklist'): (out/f'{name}.md').write_text(page(name, demo=without_demo), encoding='utf-8')
+    for name in PAGES: (out/f'{name}.md').write_text(page(name, demo=without_demo), encoding='utf-8')
     with (out/'index.md').open('a', encoding='utf-8') as f:
         f.write('\n```{toctree}\n:hidden:\n\ntry\nresults\nnumbers\nchecklist\n```\n')
         for title, pattern in PARTS.items():
@@ -170,7 +183,8 @@ def build(out: Path) -> int:
         site, shown = Path(built)/'html', Path(built)/'demo'
         if why := demo(shown): print(f'without the demonstration: {why}')
         sources(Path(d), why)
-        if code := subprocess.call([sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '-b', 'html', d, site]): raise SystemExit(code)
+        sphinx = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '-b', 'html', d, site]
+        if code := subprocess.call(sphinx): raise SystemExit(code)
         if not why: shutil.move(shown, site)
         shutil.rmtree(out, ignore_errors=True)
         shutil.move(site, out)   # only a whole site takes the old one's place

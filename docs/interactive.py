@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from html import escape
 from pathlib import Path
 from statistics import mean, stdev
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -100,7 +101,7 @@ def trained(profile: str) -> tuple[str, list[Row]]:
     file = f'results/{profile}/methods.csv'
     rows = sorted(table(file), key=lambda r: r['size_mb'])
     for r in rows:
-        r['kind'] = kind(r)
+        r['kind'], r['name'] = kind(r), '<br>'.join(wrap(r['label'], 22, break_on_hyphens=False))
         r['hover'] = says(r['label'], *((name, r[column], unit) for name, column, unit in HOVER))
     return file, rows
 
@@ -116,10 +117,10 @@ def sizes(profile: str) -> Drawn:
 def methods(profile: str) -> Drawn:
     "Top-1 gap to the teacher of every method, with 2 sigma."
     file, rows = trained(profile)
-    traces = [trace(rs, 'gap_pp', 'label', *k, marker_size=9, error_x=bars(rs, 'gap_2sigma_pp'))
+    traces = [trace(rs, 'gap_pp', 'name', *k, marker_size=9, error_x=bars(rs, 'gap_2sigma_pp'))
               for k, rs in groups(rows, 'kind').items()]
-    order = dict(categoryorder='array', categoryarray=[r['label'] for r in rows], automargin=True)
-    return figure(traces, 'top-1 gap to the teacher, pp (± 2σ)', '', height=260 + 28*len(rows), yaxis=order), [file]
+    order = dict(categoryorder='array', categoryarray=[r['name'] for r in rows], automargin=True)
+    return figure(traces, 'gap to the teacher, pp (± 2σ)', '', height=260 + 34*len(rows), yaxis=order), [file]
 
 
 def published_sizes(_: str) -> Drawn:
@@ -132,8 +133,8 @@ def published_sizes(_: str) -> Drawn:
     rows += [r for r in others if r['method'] != 'TerViT']   # quoted from its own table
     rows = [r for r in rows if r['size_mb'] and r['top1_percent']]
     for r in rows:
-        r['hover'] = says(f"{r['method']} {r['model']}", ('top-1', r['top1_percent'], '%'), ('size', r['size_mb'], 'MB'),
-                          ('source', r['source'], ''))
+        r['hover'] = says(f"{r['method']} {r['model']}", ('top-1', r['top1_percent'], '%'),
+                          ('size', r['size_mb'], 'MB'), ('source', r['source'], ''))
     look = {'FTerViT': (RED, 'star'), 'TerViT': (GREEN, 'square'), 'TWN': (PINK, 'cross'), 'FP32': (BLUE, 'circle')}
     traces = [trace(rs, 'size_mb', 'top1_percent', m, look.get(m, (GREY,))[0], marker_size=11,
                     marker_symbol=look.get(m, ('', 'diamond'))[1]) for m, rs in groups(rows, 'method').items()]
@@ -231,7 +232,7 @@ def stored(model: str) -> Drawn:
     file = 'results/digits/bytes.csv'
     rows = [r for r in table(file) if r['model'] == model]
     total = {m: sum(r['bytes'] for r in rs) for m, rs in groups(rows, 'method').items()}
-    labels = {m: f'{STORED[m]}, {total[m]/1e6:.3g} MB' for m in STORED}
+    labels = {m: f'{STORED[m]}<br>{total[m]/1e6:.3g} MB' for m in STORED}
     for r in rows:
         r['label'] = labels[r['method']]
         r['hover'] = says(f"{r['component']}, {STORED[r['method']]}", ('bytes', f"{r['bytes']:,.0f}", ''),
@@ -241,7 +242,7 @@ def stored(model: str) -> Drawn:
                      customdata=[r['hover'] for r in rs], hovertemplate='%{customdata}<extra></extra>',
                      marker_color=PARTS.get(part, GREY)) for part, rs in groups(rows, 'component').items()]
     order = dict(categoryorder='array', categoryarray=list(labels.values()), automargin=True)
-    return figure(traces, 'share of the bytes, %', '', barmode='stack', height=360, yaxis=order), [file]
+    return figure(traces, 'share of the bytes, %', '', barmode='stack', height=400, yaxis=order), [file]
 
 
 # ---- the page ----
@@ -270,7 +271,7 @@ EXACT = {png: name for name, f in FIGURES.items() for png in f.pngs}   # PNG -> 
 
 
 def interactive(name: str) -> str:
-    "A figure of FIGURES in MyST Markdown: a choice, the figure, its files, and the cells that draw the PNGs."
+    "A figure of FIGURES in MyST Markdown: a choice, the figure, its files, the cells that draw its PNGs."
     drawn = {label: draw(choice) for label, (draw, choice) in FIGURES[name].choices.items()}
     data = json.dumps({label: json.loads(fig.to_json()) for label, (fig, _) in drawn.items()}).replace('</', r'<\/')
     options = ''.join(f'<option>{escape(label)}</option>' for label in drawn)

@@ -10,6 +10,7 @@ import {launch, serve} from '../firmware/web/tests/browser.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const [folder = path.join(root, '_docs'), shots] = process.argv.slice(2);
+if (!fs.existsSync(path.join(folder, 'index.html'))) throw new Error(`no site in ${folder}: make docs`);
 const site = await serve({'/': folder}), browser = await launch();
 const page = await browser.newPage({viewport: {width: 1280, height: 900}}), wrong = [];
 page.setDefaultTimeout(60000);
@@ -111,7 +112,8 @@ async function hover(name, trace, index) {
     await page.mouse.move(x - 30, y);
     await page.mouse.move(x, y, {steps: 3});
     await page.waitForSelector(`${box} .hovertext`);
-    return page.$eval(`${box} .hovertext`, (e) => [...e.querySelectorAll('.line')].map((s) => s.textContent).join('\n'));
+    return page.$eval(
+        `${box} .hovertext`, (e) => [...e.querySelectorAll('.line')].map((s) => s.textContent).join('\n'));
 }
 await check('every choice of every figure is drawn', async () => {
     await open('numbers');
