@@ -30,7 +30,7 @@ from .step_cost import benchmark_step
 __all__ = ['PARTS', 'PICTURES', 'measured', 'models', 'rivals', 'ahead', 'told', 'show', 'plot', 'trained', 'bench', 'main']
 
 # %% ../nbs/12_speed.ipynb #a22f2207
-PARTS = ('gemm', 'ops', 'stages', 'products', 'latency', 'agreement', 'training')
+PARTS = ('gemm', 'ops', 'stages', 'products', 'latency', 'training', 'agreement')
 
 
 def measured(p: Profile) -> dict[str, pd.DataFrame]:
@@ -224,7 +224,7 @@ def trained(p: Profile) -> tuple[Case, np.ndarray]:
     case = Case({}, 1, str(p.run_dir/'speed'/'trained'), str(home/'teacher.safetensors'), str(home/'student.gguf'))
     loaders = make_loaders(DataConfig.model_validate(p.data), _network(case))
     x = torch.cat([b for b, _ in loaders.val])
-    return case, x[np.linspace(0, len(x) - 1, min(len(x), PICTURES)).astype(int)].numpy()
+    return case, x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:PICTURES]].numpy()
 
 # %% ../nbs/12_speed.ipynb #cf464dc4
 def _pieces(part: str, models: list[str], threads: tuple[int, ...]) -> list[tuple[list[str], tuple[int, ...]]]:

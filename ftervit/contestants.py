@@ -25,8 +25,8 @@ from .profiles import load_json, save_json
 from .quant_layer import set_mode
 
 # %% auto #0
-__all__ = ['LIBRARIES', 'INSTRUCTIONS', 'DEIT', 'NBITS', 'CONTESTANTS', 'REFERENCE', 'library_version', 'machine', 'Case',
-           'Contestant', 'version', 'missing', 'choose', 'prepare']
+__all__ = ['LIBRARIES', 'INSTRUCTIONS', 'DEIT', 'NBITS', 'CONTESTANTS', 'REFERENCE', 'CALIBRATION', 'library_version', 'machine',
+           'Case', 'Contestant', 'version', 'missing', 'choose', 'prepare']
 
 # %% ../nbs/11b_contestants.ipynb #2d27a237
 LIBRARIES = ('torch', 'timm', 'onnxruntime', 'openvino', 'nncf', 'torchao', 'llama-cpp-python')
@@ -217,12 +217,15 @@ def _make_onnx_int8(case: Case, folder: Path, path: Path) -> None:
                      op_types_to_quantize=['MatMul', 'Gemm'])
 
 
+CALIBRATION = 'calibration.npy'   # of trained networks: pictures FP32 (N, C, S, S) of their own kind
+
+
 def _make_openvino_int8(case: Case, folder: Path, path: Path) -> None:
     import nncf, openvino as ov
-    model, channels_and_size = ov.Core().read_model(folder/'model.onnx'), _input_size(_network(case))[:2]
+    model, file = ov.Core().read_model(folder/'model.onnx'), folder/CALIBRATION
+    pictures = np.load(file)[:, None] if file.is_file() else _photographs(*_input_size(_network(case))[:2])
     nncf.set_log_level('ERROR')
-    pictures = nncf.Dataset(list(_photographs(*channels_and_size)))
-    q = nncf.quantize(model, pictures, model_type=nncf.ModelType.TRANSFORMER, subset_size=32)
+    q = nncf.quantize(model, nncf.Dataset(list(pictures)), model_type=nncf.ModelType.TRANSFORMER, subset_size=32)
     ov.save_model(q, path, compress_to_fp16=False)
 
 # %% ../nbs/11b_contestants.ipynb #3bdd3c33
@@ -245,8 +248,8 @@ def prepare(case: Case, names: list[str]) -> dict[str, str]:
     folder, failed, source = Path(case.folder), {}, zlib.crc32(Path(__file__).read_bytes())
     wanted = {CONTESTANTS[n].file for n in names if not missing(n)}
     if any('int8' in f for f in wanted): wanted.add('model.onnx')   # what it is made from
-    of = {k: v for k, v in case._asdict().items() if k not in ('threads', 'folder')}
-    _forget_others(folder, of | dict(versions=machine()['versions'], source=source))
+    of = [zlib.crc32(Path(f).read_bytes()) for f in (case.teacher, case.student, folder/CALIBRATION) if Path(f).is_file()]
+    _forget_others(folder, dict(model=case.model, files=of, versions=machine()['versions'], source=source))
     for file, make in _MAKERS.items():
         if file not in wanted or (folder/file).is_file(): continue
         try: make(case, folder, folder/file)

@@ -17,8 +17,8 @@ import pandas as pd
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
-from .contestants import (CONTESTANTS, DEIT, REFERENCE, Case, _input_size, _network, choose, missing,
-                                 version)
+from .contestants import (CALIBRATION, CONTESTANTS, DEIT, REFERENCE, Case, _input_size, _network, choose,
+                                 missing, version)
 from .operations import PAUSE_S, summarise
 from .processes import Child, Dropped, busy_percent, cores
 
@@ -179,12 +179,14 @@ def agreement_table(top1: dict[str, np.ndarray]) -> pd.DataFrame:
 
 # %% ../nbs/11e_race.ipynb #489f9cbe
 def measure_agreement(case: Case,            # with teacher and student
-                      x: np.ndarray,         # pictures, FP32 (N, C, S, S), preprocessed
+                      x: np.ndarray,         # pictures, FP32 (N, C, S, S), preprocessed; the first 32 only calibrate
                       names: list[str] | None = None) -> tuple[pd.DataFrame, dict[str, str]]:
     "The table of `agreement_table`, and who did not take part, with the reason. The references always do."
     names, out = entrants(names and list(dict.fromkeys([*REFERENCE.values(), *names])), missing, CONTESTANTS)
+    (folder := Path(case.folder)).mkdir(parents=True, exist_ok=True)
+    np.save(folder/CALIBRATION, x[:32])
+    np.save(file := folder/'pictures.npy', x[32:])
     out |= _prepared(case, names)
-    np.save(file := Path(case.folder)/'pictures.npy', x)
     top1 = {}
     for n in tqdm(names, desc='top-1', unit='contestant', leave=False, disable=None):
         child = Child('contestants:_child_contestant', dict(case=case._asdict(), name=n), case.threads)
