@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* -- what instructions.c sees: it writes its counts at sim_mark, and counts nothing from sim_pause to sim_resume -- */
+/* ---- what instructions.c sees: its counts are written at sim_mark, and stand still from pause to resume ---- */
 
-void sim_mark(void), sim_pause(void), sim_resume(void);
-__asm__(".text\n.globl sim_mark, sim_pause, sim_resume\nsim_mark: ret\nsim_pause: ret\nsim_resume: ret\n");
+void sim_mark(void), ftv_sim_pause(void), ftv_sim_resume(void);
+__asm__(".text\n.globl sim_mark, ftv_sim_pause, ftv_sim_resume\nsim_mark: ret\nftv_sim_pause: ret\nftv_sim_resume: ret\n");
 
 extern uint64_t ftv_pie_instructions; /* pie.c */
 static uint64_t beside;
@@ -26,9 +26,9 @@ static uint64_t instructions(void) {
 }
 
 platform_count_t ftv_platform_count(void) {
-    sim_pause();
+    ftv_sim_pause();
     const platform_count_t now = {.total = instructions(), .vector = ftv_pie_instructions, .beside = beside};
-    sim_resume();
+    ftv_sim_resume();
     return now;
 }
 

@@ -11,6 +11,6 @@ for a in "$@"; do if [ -e "$a" ]; then a=$(realpath "$a"); fi; arguments="$argum
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-plugin="$plugin,out=instructions.bin,division=${DIVISION:-60},mark=$(address sim_mark),pause=$(address sim_pause),resume=$(address sim_resume)"
+plugin="$plugin,out=instructions.bin,division=${DIVISION:-60},mark=$(address sim_mark),pause=$(address ftv_sim_pause),resume=$(address ftv_sim_resume)"
 timeout "${EMULATOR_SECONDS:-280}" qemu-system-riscv32 -M virt -m 256 -bios none -nographic -monitor none -serial none \
     -semihosting-config "enable=on$arguments" -kernel "$program" -plugin "$plugin" 2>&1 # its console is standard error
