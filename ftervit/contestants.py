@@ -248,7 +248,8 @@ def prepare(case: Case, names: list[str]) -> dict[str, str]:
     folder, failed, source = Path(case.folder), {}, zlib.crc32(Path(__file__).read_bytes())
     wanted = {CONTESTANTS[n].file for n in names if not missing(n)}
     if any('int8' in f for f in wanted): wanted.add('model.onnx')   # what it is made from
-    of = [zlib.crc32(Path(f).read_bytes()) for f in (case.teacher, case.student, folder/CALIBRATION) if Path(f).is_file()]
+    given = (case.teacher, case.student, folder/CALIBRATION)
+    of = [zlib.crc32(Path(f).read_bytes()) for f in given if Path(f).is_file()]
     _forget_others(folder, dict(model=case.model, files=of, versions=machine()['versions'], source=source))
     for file, make in _MAKERS.items():
         if file not in wanted or (folder/file).is_file(): continue
