@@ -24,7 +24,7 @@ test: $(READY)  ## notebooks clean and exported, README current, every notebook 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab nbs
 
-# ARGS chooses, e.g. ARGS="--only latency --rounds 3"; rivals beside PyTorch: .venv/bin/pip install -e '.[bench,ggml]'
+# ARGS chooses, e.g. ARGS="--only latency --rounds 3"; rivals beside PyTorch: .venv/bin/pip install -e '.[bench]', and ARGS=--build-ggml
 bench: $(READY)  ## speed and memory beside PyTorch, ONNX Runtime, OpenVINO, ggml; the training step
 	$(BIN)/ftervit-bench $(ARGS)
 

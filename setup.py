@@ -24,7 +24,7 @@ setup(
     install_requires=cfg["requirements"].split(),
     setup_requires=["cffi"],
     cffi_modules=["firmware/build_ffi.py:ffibuilder"],  # ftervit._engine: the C engine
-    extras_require={k: cfg[f"{k}_requirements"].split() for k in ("dev", "bench", "ggml")},
+    extras_require={k: cfg[f"{k}_requirements"].split() for k in ("dev", "bench")},
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),
         "nbdev": [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"],

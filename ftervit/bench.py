@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse, os, sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 from unittest import mock
 
@@ -20,7 +21,7 @@ from .data import DataConfig, make_loaders
 from .jobs import parse_set
 from .operations import measure_gemm, measure_ops, measure_stages
 from .processes import BUSY_PERCENT, Dropped, busy_percent, cores
-from .products import PRODUCTS, lacking, measure_products
+from .products import PRODUCTS, build_ggml, lacking, measure_products
 from .profiles import (COLORS, DEFAULT_PROFILE, Profile, load_json, load_profile, load_table, project_root,
                               save_figure, save_json, save_table, use_style)
 from .race import measure_agreement, measure_latency
@@ -293,7 +294,7 @@ def bench(p: Profile, parts: tuple[str, ...] = PARTS, models: list[str] | None =
 # %% ../nbs/12_speed.ipynb #99877429
 def _parser() -> argparse.ArgumentParser:
     about = ('Speed of the engine beside PyTorch, torchao, ONNX Runtime and OpenVINO (pip install ftervit[bench]), and '
-             'ggml (ftervit[ggml]). '
+             'ggml (--build-ggml). '
              'Let nothing else run meanwhile.')
     few = [n for n in (1, 2) if n <= len(cores())]
     a = argparse.ArgumentParser('ftervit-bench', description=about)
@@ -307,6 +308,7 @@ def _parser() -> argparse.ArgumentParser:
     a.add_argument('--profile', default=DEFAULT_PROFILE, help='whose results the tables join (default: %(default)s)')
     a.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='override a value of the profile')
     a.add_argument('--resume', action='store_true', help='keep what an interrupted run has measured here')
+    a.add_argument('--build-ggml', action='store_true', help='compile ggml for this processor first; needs cmake')
     a.add_argument('--show', action='store_true', help='print and draw what has been measured')
     a.add_argument('--list', action='store_true', help='contestants, and what they lack here')
     return a
@@ -314,6 +316,7 @@ def _parser() -> argparse.ArgumentParser:
 # %% ../nbs/12_speed.ipynb #5c5e350f
 def _command(args: argparse.Namespace) -> None:
     "What the options say."
+    if args.build_ggml: build_ggml()
     if args.list:
         lacks = {n: missing(n) for n in CONTESTANTS} | {n: lacking(n) for n in PRODUCTS if n not in CONTESTANTS}
         for n, what in lacks.items(): print(f"{n:34}{'not installed: ' + ', '.join(what) if what else 'installed'}")
@@ -335,7 +338,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('interrupted: the tables hold what was measured so far', file=sys.stderr)
         return 130
-    except (ValueError, OSError, Dropped) as e:
+    except (ValueError, OSError, Dropped, CalledProcessError) as e:
         print(f'{type(e).__name__}: {e}', file=sys.stderr)
         return 1
     return 0

@@ -29,7 +29,7 @@ __all__ = ['LIBRARIES', 'INSTRUCTIONS', 'DEIT', 'NBITS', 'CONTESTANTS', 'REFEREN
            'Case', 'Contestant', 'version', 'missing', 'choose', 'prepare']
 
 # %% ../nbs/11b_contestants.ipynb #2d27a237
-LIBRARIES = ('torch', 'timm', 'onnxruntime', 'openvino', 'nncf', 'torchao', 'llama-cpp-python')
+LIBRARIES = ('torch', 'timm', 'onnxruntime', 'openvino', 'nncf', 'torchao')
 # that matter
 INSTRUCTIONS = ('avx2', 'avx_vnni', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'asimddp', 'i8mm')
 

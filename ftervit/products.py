@@ -5,7 +5,7 @@
 # %% ../nbs/11f_products.ipynb #85043a1b
 from __future__ import annotations
 
-import importlib.util, json, sys
+import importlib.util, json, shutil, subprocess, sys, tempfile
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,11 +21,13 @@ from .engine import ffi, lib
 from .export import pack
 from .onnx_file import pack_nbits
 from .operations import DIMS, SHAPES, TOKENS, _pointer, _time
-from .processes import Child
+from .processes import Child, cores
+from .profiles import project_root
 from .race import Race, entrants, turns_table
 
 # %% auto #0
-__all__ = ['SCALE', 'PRODUCTS', 'Product', 'Rival', 'lacking', 'products_table', 'measure_products']
+__all__ = ['SCALE', 'GGML', 'PRODUCTS', 'Product', 'ggml_libraries', 'build_ggml', 'Rival', 'lacking', 'products_table',
+           'measure_products']
 
 # %% ../nbs/11f_products.ipynb #92c3d15f
 class Product(NamedTuple):
@@ -77,7 +79,29 @@ def _onnxruntime(x: np.ndarray, codes: np.ndarray, threads: int, bits: int, bloc
     blocks = -(-codes.shape[1]//block)*len(codes)
     return Product(run, lambda: got[0], blocks*(block*bits//8 + 4), each)
 
-# %% ../nbs/11f_products.ipynb #98b33caa
+# %% ../nbs/11f_products.ipynb #86ba17d4
+GGML = 'llama-cpp-python==0.3.36'   # the package whose source has it
+
+
+def ggml_libraries() -> list[Path]:
+    "Where ggml's library and that of its kernels are, once they have been built."
+    return [project_root()/'build'/'ggml'/GGML/'bin'/f'libggml-{n}.so' for n in ('base', 'cpu')]
+
+
+def build_ggml() -> None:
+    "Fetch the source of `GGML` and compile ggml for this processor; nothing if that is done. Needs cmake."
+    if all(f.is_file() for f in ggml_libraries()): return
+    place = ggml_libraries()[0].parents[1]
+    pip = [sys.executable, '-m', 'pip', 'download', '--no-deps', '--no-binary', ':all:', '-d']
+    with tempfile.TemporaryDirectory() as tmp:
+        subprocess.run([*pip, tmp, GGML], check=True)
+        shutil.unpack_archive(next(Path(tmp).glob('*.tar.gz')), tmp, filter='data')
+        source = next(f.parent for f in Path(tmp).glob('*/CMakeLists.txt'))
+        how = ['-DCMAKE_BUILD_TYPE=Release', '-DLLAVA_BUILD=OFF', f'-DSKBUILD_PLATLIB_DIR={tmp}/unused']
+        subprocess.run(['cmake', '-S', source, '-B', place, *how], check=True)
+        subprocess.run(['cmake', '--build', place, '--target', 'ggml-cpu', '-j', str(len(cores()))], check=True)
+
+# %% ../nbs/11f_products.ipynb #212464e1
 _GGML = """
 struct ggml_init_params { size_t mem_size; void *mem_buffer; bool no_alloc; };
 void *ggml_init(struct ggml_init_params params);
@@ -97,15 +121,13 @@ void ggml_backend_free(void *backend);
 int ggml_backend_graph_compute(void *backend, void *graph);
 """
 
-
+# %% ../nbs/11f_products.ipynb #98b33caa
 @lru_cache(maxsize=None)
 def _ggml() -> tuple[FFI, Any, Any]:
-    "ggml's interface, its library, and that of its kernels. Raises `FileNotFoundError` or `OSError`."
-    folder, f = Path(importlib.util.find_spec('llama_cpp').origin).parent/'lib', FFI()
+    "ggml's interface, its library, and that of its kernels. Raises `OSError` if one is not there or does not load."
+    f = FFI()
     f.cdef(_GGML)
-    found = [next(folder.glob(f'*ggml-{n}.*'), None) for n in ('base', 'cpu')]
-    if None in found: raise FileNotFoundError(f'no ggml library in {folder}: install llama-cpp-python anew')
-    return f, *(f.dlopen(str(path)) for path in found)
+    return f, *(f.dlopen(str(path)) for path in ggml_libraries())
 
 # %% ../nbs/11f_products.ipynb #6f3fb9a2
 _TYPES = {'F32': 0, 'TQ2_0': 35, 'Q2_0': 42}   # as in files
@@ -142,19 +164,25 @@ def _ggml_product(x: np.ndarray, codes: np.ndarray, threads: int, kind: str, eac
 class Rival(NamedTuple):
     make: Callable[[np.ndarray, np.ndarray, int], Product]   # activations, codes, threads
     package: str = 'ftervit'
-    module: str = 'ftervit'
 
 
 PRODUCTS = {'engine': Rival(_engine)}
-PRODUCTS |= {name: Rival(partial(_onnxruntime, bits=bits, block=block), 'onnxruntime', 'onnxruntime')
+PRODUCTS |= {name: Rival(partial(_onnxruntime, bits=bits, block=block), 'onnxruntime')
              for name, (bits, block) in NBITS.items()}
-PRODUCTS |= {f'ggml {kind}': Rival(partial(_ggml_product, kind=kind), 'llama-cpp-python', 'llama_cpp')
-             for kind in ('TQ2_0', 'Q2_0')}
+PRODUCTS |= {f'ggml {kind}': Rival(partial(_ggml_product, kind=kind), GGML) for kind in ('TQ2_0', 'Q2_0')}
 
-
+# %% ../nbs/11f_products.ipynb #84788df9
 def lacking(name: str) -> list[str]:
-    "Packages that the product `name` lacks here."
-    return [] if importlib.util.find_spec(PRODUCTS[name].module) else [PRODUCTS[name].package]
+    "What the product `name` lacks here."
+    package = PRODUCTS[name].package
+    if package == GGML: there = all(f.is_file() for f in ggml_libraries())
+    else: there = importlib.util.find_spec(package)
+    return [] if there else ['ggml (ftervit-bench --build-ggml)' if package == GGML else package]
+
+
+def _version(name: str) -> str:
+    package = PRODUCTS[name].package
+    return package.replace('==', ' ') if package == GGML else f'{package} {library_version(package)}'
 
 # %% ../nbs/11f_products.ipynb #d810234a
 def _child_products(spec: dict[str, Any], answer: Callable[[dict], None]) -> None:
@@ -192,12 +220,12 @@ def products_table(turns: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
 # %% ../nbs/11f_products.ipynb #81ff182d
 def _enter(race: Race, name: str, models: list[str], threads: int, words: str) -> list[dict]:
     "What each product of `name` is, once it is loaded; what it cannot do is noted in the race."
-    spec, package = dict(name=name, models=models, threads=threads), PRODUCTS[name].package
+    spec = dict(name=name, models=models, threads=threads)
     race.children[name] = child = Child('products:_child_products', spec, threads)
     with race.guard(name, words):
         facts = child.ask(do='load')['facts']
         race.cannot |= {(name, f['model'], f['layer']) for f in facts if 'note' in f}
-        same = dict(contestant=name, threads=threads, version=f'{package} {library_version(package)}')
+        same = dict(contestant=name, threads=threads, version=_version(name))
         return [f | same for f in facts]
     return []
 
