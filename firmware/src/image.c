@@ -146,7 +146,7 @@ static void resample_row(const resampling *r, const ftv_image *p, int y) {
 
 /* Rows [first, first + count) to one of the picture, a strip at a time: its sums stay in vectors */
 static void resample_column(const resampling *r, int first, int count, uint8_t *out) {
-    enum { STRIP = 64 };
+    enum { STRIP = 32 }; /* on the stack, where a microcontroller has little */
     for (size_t i = 0; i < r->row_bytes; i += STRIP) {
         const size_t n = r->row_bytes - i < STRIP ? r->row_bytes - i : STRIP;
         int32_t sums[STRIP];
