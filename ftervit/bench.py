@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse, os, sys
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CalledProcessError
 from typing import Any
 from unittest import mock
 
@@ -18,9 +17,9 @@ import torch
 
 from .contestants import CONTESTANTS, DEIT, NBITS, Case, _network, choose, machine, missing
 from .data import DataConfig, make_loaders
-from .jobs import parse_set
+from .jobs import exit_code, parse_set
 from .operations import measure_gemm, measure_ops, measure_stages
-from .processes import BUSY_PERCENT, Dropped, busy_percent, cores
+from .processes import BUSY_PERCENT, busy_percent, cores
 from .products import PRODUCTS, build_ggml, lacking, measure_products
 from .profiles import (COLORS, DEFAULT_PROFILE, Profile, load_json, load_profile, load_table, project_root,
                               save_figure, save_json, save_table, use_style)
@@ -314,34 +313,29 @@ def _parser() -> argparse.ArgumentParser:
     return a
 
 # %% ../nbs/12_speed.ipynb #5c5e350f
-def _command(args: argparse.Namespace) -> None:
-    "What the options say."
+def _command(args: argparse.Namespace) -> int:
+    "What the options say; returns the exit code."
     if args.build_ggml: build_ggml()
     if args.list:
         lacks = {n: missing(n) for n in CONTESTANTS} | {n: lacking(n) for n in PRODUCTS if n not in CONTESTANTS}
         for n, what in lacks.items(): print(f"{n:34}{'not installed: ' + ', '.join(what) if what else 'installed'}")
-        return
+        return 0
     p = load_profile(args.profile, parse_set(args.set))
     if args.show:
         print(show(t := measured(p)) or f'nothing measured yet in {p.results_dir}')
         plot(p, t)
-        return
+        return 0
     names = choose(['engine', *args.contestants], [*CONTESTANTS, *PRODUCTS]) if args.contestants else None
     bench(p, tuple(args.only), args.models, names, threads=tuple(args.threads), batches=tuple(args.batches),
           rounds=args.rounds, resume=args.resume)
+    return 0
+
 
 # %% ../nbs/12_speed.ipynb #72a59592
 def main(argv: list[str] | None = None) -> int:
     "`ftervit-bench`; returns the exit code."
     args = _parser().parse_args(argv)
-    try: _command(args)
-    except KeyboardInterrupt:
-        print('interrupted: the tables hold what was measured so far', file=sys.stderr)
-        return 130
-    except (ValueError, OSError, Dropped, CalledProcessError) as e:
-        print(f'{type(e).__name__}: {e}', file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: _command(args), 'the tables hold what was measured so far; --resume goes on')
 
 # %% ../nbs/12_speed.ipynb #eadcda4a
 if __name__ == '__main__' and not hasattr(__builtins__, '__IPYTHON__'): sys.exit(main())

@@ -26,7 +26,7 @@ from .quant_layer import set_mode
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'INSTRUCTIONS', 'DEIT', 'NBITS', 'CONTESTANTS', 'REFERENCE', 'CALIBRATION', 'library_version', 'machine',
-           'Case', 'Contestant', 'version', 'missing', 'choose', 'prepare']
+           'Case', 'Contestant', 'version', 'missing', 'choose', 'crops', 'prepare']
 
 # %% ../nbs/11b_contestants.ipynb #2d27a237
 LIBRARIES = ('torch', 'timm', 'onnxruntime', 'openvino', 'nncf', 'torchao')
@@ -189,14 +189,21 @@ def choose(words: list[str] | None = None, among: Iterable[str] = tuple(CONTESTA
     return names
 
 # %% ../nbs/11b_contestants.ipynb #3dd05c5b
-def _photographs(channels: int, size: int, count: int = 32) -> Iterator[np.ndarray]:
-    "Crops of two photographs, normalised, FP32 (1, C, S, S)."
+def crops(count: int, height: int, width: int) -> Iterator[np.ndarray]:
+    "Parts of two photographs of scikit-learn, uint8 (height, width, 3), no two the same."
     from sklearn.datasets import load_sample_images
     rng, images = np.random.default_rng(0), load_sample_images().images
     for i in range(count):
-        y, x = (rng.integers(0, n - size + 1) for n in images[i % 2].shape[:2])
-        crop = images[i % 2][y:y+size, x:x+size].transpose(2, 0, 1)[None, np.arange(channels) % 3]
-        yield (crop/127.5 - 1).astype(np.float32)
+        y, x = (int(rng.integers(0, n - side + 1)) for n, side in zip(images[i % 2].shape, (height, width)))
+        yield images[i % 2][y:y + height, x:x + width]
+
+
+# %% ../nbs/11b_contestants.ipynb #502685ae
+def _photographs(channels: int, size: int, count: int = 32) -> Iterator[np.ndarray]:
+    "Crops of two photographs, normalised, FP32 (1, C, S, S)."
+    for crop in crops(count, size, size):
+        yield (crop.transpose(2, 0, 1)[None, np.arange(channels) % 3]/127.5 - 1).astype(np.float32)
+
 
 # %% ../nbs/11b_contestants.ipynb #eab456fe
 def _make_gguf(case: Case, folder: Path, path: Path) -> None: save_gguf(_exact(case), path)

@@ -77,6 +77,9 @@ class Architecture(NamedTuple):
     distilled: int      # 1: a second head reads the second token, and the two are averaged
     norm_eps: float
 
+    @property
+    def tokens(self) -> int: return (self.image_size//self.patch_size)**2 + self.prefix_tokens
+
 # %% ../nbs/10_export.ipynb #329df8ff
 def _need(ok: Any, what: str) -> None:
     if not ok: raise ValueError(f"the engine cannot run this model: {what}")

@@ -77,17 +77,17 @@ def end_with_parent() -> None:
 
 
 # %% ../nbs/05b_jobs.ipynb #d27ef924
-def exit_code(action: Callable[[], int]) -> int:
+def exit_code(action: Callable[[], int], interrupted: str = 'the same command goes on') -> int:
     "What `action` gives; 130 if interrupted, `EXIT_TIME_UP` if time is up, 1 for an error that its user can mend."
     end_with_parent()
     try: return action()
     except KeyboardInterrupt:
-        print('interrupted: the same command goes on', file=sys.stderr)
+        print(f'interrupted: {interrupted}', file=sys.stderr)
         return 130
     except TimeUp as e:
         print(f'{e}: the same command goes on', file=sys.stderr)
         return EXIT_TIME_UP
-    except (ValueError, FloatingPointError, OSError, RuntimeError) as e:
+    except (ValueError, FloatingPointError, OSError, RuntimeError, subprocess.CalledProcessError) as e:
         print(f'{type(e).__name__}: {e}', file=sys.stderr)
         return 1
 

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from .augment import eval_transform
 from .classify import find_pictures
-from .contestants import Case, _input_size, _network, prepare
+from .contestants import Case, _input_size, _network, crops, prepare
 from .engine import Engine, _photo, _Session
 from .pictures import read_picture
 from .processes import Child, cores
@@ -31,12 +31,9 @@ __all__ = ['PIPELINES', 'write_photographs', 'stage_ms', 'torch_pipeline', 'engi
 # %% ../nbs/12a_photographs.ipynb #224ed2c0
 def write_photographs(folder: Path, count: int, width: int = 500, height: int = 375) -> None:
     "JPEG files of quality 90 in `folder`: parts of two photographs of scikit-learn, no two the same."
-    from sklearn.datasets import load_sample_images
     folder.mkdir(parents=True, exist_ok=True)
-    rng, images = np.random.default_rng(0), load_sample_images().images
-    for i in range(count):
-        y, x = (int(rng.integers(0, n - side + 1)) for n, side in zip(images[i % 2].shape, (height, width)))
-        Image.fromarray(images[i % 2][y:y + height, x:x + width]).save(folder/f'{i:04}.jpg', quality=90)
+    for i, crop in enumerate(crops(count, height, width)): Image.fromarray(crop).save(folder/f'{i:04}.jpg', quality=90)
+
 
 # %% ../nbs/12a_photographs.ipynb #184e4d48
 def stage_ms(engine: Engine, files: list[Path]) -> dict[str, float]:
@@ -77,7 +74,6 @@ def torch_pipeline(case: Case, folder: Path, batch: int = 32) -> Callable[[], li
 # %% ../nbs/12a_photographs.ipynb #09db59ef
 def engine_pipeline(case: Case, folder: Path) -> Callable[[], list[int]]:
     "The ternary network's class of each picture in `folder`, by `Engine.classify_folder`, its table included."
-    from ftervit.classify import Engine
     engine = Engine(Path(case.folder)/'model.gguf')
     def run() -> list[int]:
         with tempfile.TemporaryDirectory() as out:

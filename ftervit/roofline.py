@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from torch import nn
+
+from .export import Architecture
 
 # %% auto #0
-__all__ = ['Assumptions', 'Shape', 'chunks', 'traffic', 'of_depth', 'stage_times', 'core_shares', 'missing']
+__all__ = ['Assumptions', 'chunks', 'traffic', 'of_depth', 'stage_times', 'core_shares', 'missing']
 
 # %% ../nbs/13e_roofline.ipynb #cfcee003
 @dataclass(frozen=True)
@@ -33,26 +34,6 @@ class Assumptions:
         "Milliseconds of the bus for so many bytes."
         return 1e3*(flash/self.flash_bytes_per_s + psram/self.psram_bytes_per_s)
 
-# %% ../nbs/13e_roofline.ipynb #14dd6b68
-@dataclass(frozen=True)
-class Shape:
-    "Sizes of a vision transformer; `tokens` with class token."
-    image: int
-    patch: int
-    tokens: int
-    embed_dim: int
-    heads: int
-    mlp_dim: int
-    depth: int
-    classes: int
-
-    @classmethod
-    def of(cls, net: nn.Module   # of timm
-          ) -> Shape:
-        embed, block = net.patch_embed, net.blocks[0]
-        return cls(embed.img_size[0], embed.patch_size[0], embed.num_patches + net.num_prefix_tokens, net.embed_dim,
-                   block.attn.num_heads, block.mlp.fc1.out_features, len(net.blocks), net.num_classes)
-
 # %% ../nbs/13e_roofline.ipynb #4268b9a7
 def chunks(total: int, cores: int = 2,
            most: int = 64   # of a task: tokens; patches: 32
@@ -62,9 +43,9 @@ def chunks(total: int, cores: int = 2,
     return -(-tasks//cores)*cores
 
 # %% ../nbs/13e_roofline.ipynb #8a74923e
-def _attention_bytes(s: Shape, slow: set[str], attention: str, cores: int, a: Assumptions) -> float:
+def _attention_bytes(s: Architecture, slow: set[str], attention: str, cores: int, a: Assumptions) -> float:
     "Bytes of PSRAM of one block's attention."
-    t, d, head, w = s.tokens, s.embed_dim, s.embed_dim//s.heads, a.write_transfers
+    t, d, head, w = s.tokens, s.embed_dim, s.embed_dim//s.num_heads, a.write_transfers
     fits = lambda of_a_head: cores*of_a_head <= a.cache_bytes
     if attention == 'f32':
         sweeps = 1 if fits(8*t*head) else -(-t//2)                # keys and values, two queries at a time
@@ -74,17 +55,18 @@ def _attention_bytes(s: Shape, slow: set[str], attention: str, cores: int, a: As
     return 12*t*d + 4*t*d*w + codes                                # q, k, v read; the output
 
 # %% ../nbs/13e_roofline.ipynb #ceba47d6
-def traffic(s: Shape, slow: set[str],   # parts of the arena in PSRAM, by `board_memory`'s names
+def traffic(s: Architecture, slow: set[str],   # parts of the arena in PSRAM, by `board_memory`'s names
             attention: str = 'f32', cores: int = 2, a: Assumptions = Assumptions()) -> pd.DataFrame:
     "Bytes of one picture per stage, all blocks together: from `flash`, and from and to `psram`."
     t, d, h, w = s.tokens, s.embed_dim, s.mlp_dim, a.write_transfers
-    n, patches, pixels, x = chunks(t, cores), t - 1, 3*s.image**2, 4*t*d if 'x' in slow else 0
-    rows = {'embed': (chunks(patches, cores, 32)*3*s.patch**2*d/4 + 2*t*d, pixels*(1 + w + 1) + w*x),
+    n, pixels, x = chunks(t, cores), s.in_channels*s.image_size**2, 4*t*d if 'x' in slow else 0
+    patch, patches = s.in_channels*s.patch_size**2, t - s.prefix_tokens
+    rows = {'embed': (chunks(patches, cores, 32)*patch*d/4 + 2*t*d, pixels*(1 + w + 1) + w*x),
             'qkv': (n*3*d*d/4, x + w*12*t*d),
             'attention': (0, _attention_bytes(s, slow, attention, cores, a)),
             'proj': (n*d*d/4, 2*w*4*t*d + w*x),           # attention's output normalised in place; ours; residual
             'mlp': (n*2*d*h/4, x + 2*w*4*t*h + w*4*t*d + w*x),   # hidden: written, and normalised in place
-            'head': (s.classes*d/4, 0)}
+            'head': (s.num_classes*d/4, 0)}
     blocks = {k: 1 if k in ('embed', 'head') else s.depth for k in rows}
     return pd.DataFrame([dict(stage=k, flash=v[0]*blocks[k], psram=v[1]*blocks[k]) for k, v in rows.items()])
 
@@ -96,7 +78,7 @@ def of_depth(counts: pd.DataFrame, depth: int) -> pd.DataFrame:
 
 # %% ../nbs/13e_roofline.ipynb #3d46547e
 def stage_times(counts: pd.DataFrame,           # of one model and one attention
-                shape: Shape, slow: set[str], attention: str,
+                shape: Architecture, slow: set[str], attention: str,
                 a: Assumptions = Assumptions()) -> pd.DataFrame:
     "Per stage: `instructions`, `busiest`, `ms` on one and two cores; of two cores the bytes, and what `bounds` them."
     t = counts.set_index('stage')[['instructions', 'busiest']]
