@@ -106,12 +106,13 @@ class Job(NamedTuple):
 
 # %% ../nbs/05b_jobs.ipynb #f367a23b
 def cpu_slots(jobs: int) -> list[dict[str, str]]:
-    """Environments of as many processes as there are cores, or `jobs` if that is fewer.
+    """Environments of the processes that run `jobs` jobs: one per core, or `jobs` if that is at most half as many again
+    (of three jobs on two cores, the last would run beside an idle core).
 
     They hold `fixed_paths`, so that what is trained depends neither on the processor nor on its cores; where those are
     not to be had, each its share of the cores.
     """
-    n = max(1, min(len(cores()), jobs))
+    n = max(1, jobs if jobs <= 1.5*len(cores()) else len(cores()))
     return [fixed_paths() or {'OMP_NUM_THREADS': str(max(1, len(cores())//n))}]*n
 
 # %% ../nbs/05b_jobs.ipynb #403d564a
