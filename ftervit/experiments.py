@@ -74,6 +74,7 @@ def _method_cells(p: Profile) -> list[Cell]:
         Cell('twn-channel', 'TWN per channel', ('main', 'progressive'), _preset('tervit')),
         Cell('tervit', 'TerViT', ('main', 'first-last', 'progressive'), _preset('tervit') | _sixths(p, 1)),
         Cell('vit158b', 'ViT-1.58b style', main, _preset('vit158b')),
+        Cell('w2a2', 'TWN per channel, activations in two bits', main, _preset('w2a2')),
         Cell('twn-full', 'TWN, fully ternary', main, _preset('twn_full')),
         Cell('twn-kept-full', "TWN with Li and Liu's scale, fully ternary", main, _preset('twn_kept_full')),
         Cell('tervit-full', 'TerViT, fully ternary', main, _preset('tervit_full') | _sixths(p, 1)),

@@ -109,6 +109,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     'twn_full': _tervit('tensor', first_last='twn', norm='twn'),            # nothing left in FP32 or int8, as FTerViT
     'twn_kept_full': _tervit('tensor', first_last='twn_kept', norm='twn_kept', encoder='twn_kept'),
     'tervit_full': _tervit('channel', first_last='twn', norm='twn'),
+    'w2a2': _tervit('channel') | dict(                                      # two bits within the encoder (Q-ViT, OFQ)
+        encoder=_tervit('channel', act='two_bit')['encoder'], attention='two_bit'),
     'int8': _tervit('channel', encoder='int8'),                             # TerViT's first stage
     'ptq': _tervit('channel', encoder='int8', act='static'),                # to be calibrated, not trained
     'fp32': dict(patch_embed='fp32', encoder='fp32', head='fp32', norm='fp32'),

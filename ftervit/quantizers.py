@@ -15,7 +15,8 @@ from torch import Tensor
 # %% auto #0
 __all__ = ['Granularity', 'TernaryMethod', 'TernaryRule', 'TERNARY_RULES', 'EPS', 'TWN_THRESHOLD', 'ActMethod', 'ActivationRule',
            'ACTIVATION_RULES', 'Quantized', 'reduce_dims', 'find_rule', 'ternary_rule', 'absmean', 'absmax', 'twn',
-           'twn_kept', 'ternary', 'activation_rule', 'int8_symmetric', 'Affine', 'int8_asymmetric', 'fake_quantize']
+           'twn_kept', 'ternary', 'activation_rule', 'int8_symmetric', 'Affine', 'int8_asymmetric', 'int2_symmetric',
+           'fake_quantize']
 
 # %% ../nbs/01_quantizers.ipynb #644803e4
 class Quantized(NamedTuple):
@@ -233,6 +234,23 @@ def int8_asymmetric(x: Tensor,                             # activations, floati
     zero = (low / scale).round_().nan_to_num_(0, 0, 0).neg_() - 128
     codes = ((x / scale).round_().nan_to_num_(0, 0, 0) + zero).clamp_(-128, 127)
     return Affine(codes.to(torch.int8), scale, zero.to(torch.int32))
+
+# %% ../nbs/01_quantizers.ipynb #5f77a7da
+@activation_rule('two_bit')
+def int2_symmetric(x: Tensor,                            # activations, floating point
+                   granularity: Granularity = 'token'    # who shares a scale
+                  ) -> Quantized:
+    """Codes in [-2, 1], or in [0, 3] for a group without negative numbers, and their scale 2 mean|x| / sqrt(largest
+    code), at least `EPS` (LSQ's first step, arXiv 1902.08153).
+
+    Rounds half to even and clips. NaN and infinity: as `ternary`, the whole group dequantises to NaN.
+    """
+    x = _real(x)
+    dims = reduce_dims(x, granularity)
+    low = -2 * (x.amin(dims, keepdim=True) < 0).to(x.dtype)
+    scale = (2 * x.abs().mean(dims, keepdim=True) / (low + 3).sqrt()).clamp(min=EPS)
+    codes = (x / scale).round_().nan_to_num_(0, 0, 0)
+    return Quantized(codes.clamp(low, low + 3).to(torch.int8), scale)
 
 # %% ../nbs/01_quantizers.ipynb #f10276f6
 class _StraightThrough(torch.autograd.Function):

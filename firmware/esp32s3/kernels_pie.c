@@ -5,6 +5,7 @@
  * 16 bytes an input) and used for all tokens of the call: unpacking costs 1/tokens of its price. */
 #include <string.h>
 
+#include "exp255.h"
 #include "kernels.h"
 #include "math32.h"
 #include "packing.h"
@@ -187,7 +188,7 @@ static void linear_pie(float *y, size_t y_stride, const int8_t *x, size_t x_stri
     }
 }
 
-/* ---- attention over int8, heads of 64 columns ---- */
+/* ---- attention over int8: heads of up to 64 columns, as 64 ---- */
 
 enum { HEAD = 64 };
 typedef struct {
@@ -196,11 +197,15 @@ typedef struct {
     int32_t *dots;    /* [tokens], after 4 spare words */
     float *p;         /* [tokens] */
     int32_t *sums;    /* [64] */
+    int8_t *q;        /* [64] */
+    uint8_t *lower;   /* of exp255.h */
+    int8_t *wide;     /* [tokens][64], for heads that are not of 64 aligned columns */
 } attention_room;
 
 static size_t padded_tokens(int tokens) { return ((size_t)tokens + 7) / 8 * 8; }
-static size_t attention_bytes(int tokens) {
-    return 15 + padded_tokens(tokens) * (2 * HEAD + 2 + 4 + 4) + 16 + HEAD * 4;
+static size_t attention_bytes(int tokens, int head_dim) {
+    return 15 + padded_tokens(tokens) * (2 * HEAD + 2 + 4 + 4) + 16 + HEAD * (4 + 1) + FTV_EXP255_INTERVALS +
+           (head_dim == HEAD ? 0 : (size_t)tokens * HEAD);
 }
 
 static attention_room lay_out_attention(void *scratch, int tokens) {
@@ -210,44 +215,85 @@ static attention_room lay_out_attention(void *scratch, int tokens) {
     r.dots = (int32_t *)(void *)(r.weights + n) + 4;
     r.p = (float *)(void *)(r.dots + n);
     r.sums = (int32_t *)(void *)(r.p + n);
+    r.q = (int8_t *)(r.sums + HEAD);
+    r.lower = (uint8_t *)(r.q + HEAD);
+    r.wide = (int8_t *)(r.lower + FTV_EXP255_INTERVALS);
     return r;
+}
+
+/* to [tokens][64] <- rows of `head_dim` codes, and zeros */
+static void widen_rows(int8_t *to, const int8_t *from, size_t stride, int tokens, int head_dim) {
+    for (int t = 0; t < tokens; t++, to += HEAD, from += stride) {
+        memcpy(to, from, (size_t)head_dim);
+        memset(to + head_dim, 0, (size_t)(HEAD - head_dim));
+    }
+}
+
+/* r->weights <- 255 times the softmax's numerators of a query whose products with the keys are in r->dots; their sum */
+static int32_t weigh_keys(const attention_room *r, float s, const float *k_scale, size_t scale_stride, int tokens) {
+    const int32_t *const dots = r->dots;
+    float *const p = r->p;
+    float top = p[0] = (float)dots[0] * (s * k_scale[0]);
+    for (int j = 1; j < tokens; j++) {
+        k_scale += scale_stride;
+        const float v = (float)dots[j] * (s * *k_scale);
+        p[j] = v;
+        top = v > top ? v : top;
+    }
+    int32_t total = 0;
+    for (int j = 0; j < tokens; j++) {
+        const int32_t weight = ftv_exp255(p[j] - top, r->lower);
+        r->weights[j] = (int16_t)weight;
+        total += weight;
+    }
+    return total;
+}
+
+/* out[d] <- sums[d] * (v_scale[d] / total). The quotient from the reciprocal, once corrected by its exact remainder, is
+ * correctly rounded for these sizes (Markstein): the division's bits without a division per column. */
+static void finish_query(float *out, const int32_t *sums, const float *v_scale, int32_t total, int head_dim) {
+    const float b = (float)total, r = 1.0f / b;
+    for (int d = 0; d < head_dim; d++) {
+        const float a = v_scale[d], y = a * r;
+        const float share = a < 0x1p40f && total ? fmaf(fmaf(-b, y, a), r, y) : a / b;
+        out[d] = (float)sums[d] * share;
+    }
 }
 
 static void attention_int8_pie(float *out, size_t out_stride, const int8_t *q, const int8_t *k, const int8_t *v,
                                size_t stride, const float *q_scale, const float *k_scale, size_t scale_stride,
                                const float *v_scale, int tokens, int head_dim, float scale, int first, int last,
                                void *scratch) {
-    if (head_dim != HEAD || !aligned(q, stride) || !aligned(k, 0) || !aligned(v, 0)) {
+    const bool in_place = head_dim == HEAD && aligned(q, stride) && aligned(k, 0) && aligned(v, 0);
+    if (head_dim > HEAD || (head_dim == HEAD && !in_place)) {
         ftv_attention_int8_ref(out, out_stride, q, k, v, stride, q_scale, k_scale, scale_stride, v_scale, tokens,
                                head_dim, scale, first, last, scratch);
         return;
     }
     const attention_room r = lay_out_attention(scratch, tokens);
-    const size_t n = padded_tokens(tokens);
-    ftv_pie_widen(r.values, v, stride, (uintptr_t)tokens, 16 * n);
+    const size_t n = padded_tokens(tokens), key_stride = in_place ? stride : HEAD;
+    if (!in_place) widen_rows(r.wide, v, stride, tokens, head_dim), v = r.wide;
+    ftv_pie_widen(r.values, v, key_stride, (uintptr_t)tokens, 16 * n);
+    if (!in_place) widen_rows(r.wide, k, stride, tokens, head_dim), k = r.wide;
     memset(r.weights, 0, n * sizeof *r.weights);
+    ftv_exp255_prepare(r.lower);
     for (int i = first; i < last; i++) {
-        ftv_pie_dots(r.dots, q + (size_t)i * stride, k, stride, (uintptr_t)tokens);
+        const int8_t *query = q + (size_t)i * stride;
+        if (!in_place) widen_rows(r.q, query, 0, 1, head_dim), query = r.q;
+        ftv_pie_dots(r.dots, query, k, key_stride, (uintptr_t)tokens);
         const float s = q_scale[(size_t)i * scale_stride] * scale;
-        for (int j = 0; j < tokens; j++) r.p[j] = (float)r.dots[j] * (s * k_scale[(size_t)j * scale_stride]);
-        float top = r.p[0];
-        for (int j = 1; j < tokens; j++) top = r.p[j] > top ? r.p[j] : top;
-        int32_t total = 0;
-        for (int j = 0; j < tokens; j++) {
-            const int32_t pj = (int32_t)ftv_rint(ftv_exp(r.p[j] - top) * 255.0f); /* 0..255 */
-            r.weights[j] = (int16_t)pj;
-            total += pj;
-        }
+        const int32_t total = weigh_keys(&r, s, k_scale, scale_stride, tokens);
         ftv_pie_weigh(r.sums, r.weights, r.values, n / 8);
-        float *row = out + (size_t)i * out_stride;
-        for (int d = 0; d < HEAD; d++) row[d] = (float)r.sums[d] * (v_scale[d] / (float)total);
+        finish_query(out + (size_t)i * out_stride, r.sums, v_scale, total, head_dim);
     }
 }
 
 static size_t scratch_pie(ftv_packing packing, int rows, int cols, int chunk, int tokens, int head_dim) {
     (void)packing, (void)rows, (void)chunk;
     const size_t linear = room_bytes(cols), ref = ftv_attention_scratch_scalar(tokens, head_dim),
-                 attention = head_dim == HEAD && attention_bytes(tokens) > ref ? attention_bytes(tokens) : ref;
+                 attention = head_dim <= HEAD && attention_bytes(tokens, head_dim) > ref
+                                 ? attention_bytes(tokens, head_dim)
+                                 : ref;
     return linear > attention ? linear : attention;
 }
 

@@ -116,6 +116,12 @@ void ftv_attention_int8_ref(float *out, size_t out_stride, const int8_t *q, cons
                             void *scratch);
 size_t ftv_attention_scratch_ref(int tokens, int head_dim);
 /* kernels_scalar.c: the same bits with fewer instructions, for cores without vectors */
+void ftv_layer_norm_scalar(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps,
+                           int rows, int n);
+void ftv_rms_quantize_scalar(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n);
+float ftv_quantize_scalar(int8_t *q, const float *x, int n);
+void ftv_quantize_columns_scalar(int8_t *q, size_t q_stride, float *scale, const float *x, size_t x_stride, int rows,
+                                 int cols);
 void ftv_gelu_scalar(float *x, int n);
 void ftv_attention_f32_scalar(float *out, const float *q, const float *k, const float *v, size_t stride, int tokens,
                               int head_dim, float scale, int first, int last, void *scratch);
@@ -123,8 +129,8 @@ size_t ftv_attention_scratch_scalar(int tokens, int head_dim);
 
 /* In the initialiser of a set that only multiplies, and attends to int8, in its own words: for cores without vectors */
 #define FTV_SCALAR_OPERATIONS                                                                                          \
-    .layer_norm = ftv_layer_norm_ref, .rms_quantize = ftv_rms_quantize_ref, .quantize = ftv_quantize_ref,              \
-    .quantize_columns = ftv_quantize_columns_ref, .gelu = ftv_gelu_scalar, .add = ftv_add_ref,                         \
+    .layer_norm = ftv_layer_norm_scalar, .rms_quantize = ftv_rms_quantize_scalar, .quantize = ftv_quantize_scalar,     \
+    .quantize_columns = ftv_quantize_columns_scalar, .gelu = ftv_gelu_scalar, .add = ftv_add_ref,                      \
     .load_f16 = ftv_load_f16_ref, .attention_f32 = ftv_attention_f32_scalar
 
 #endif

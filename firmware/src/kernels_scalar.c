@@ -113,3 +113,93 @@ void ftv_gelu_scalar(float *x, int n) {
         x[i] = 0.5f * x[i] * (1.0f + quotient(p, q));
     }
 }
+
+/* ---- rows: sums of eight lanes at a time in registers, sizes compared as integers, codes out of a float's bits ---- */
+
+enum { HALF = FTV_LANES / 2 };
+#ifdef __GNUC__
+#define EACH_LANE(l) _Pragma("GCC unroll 8") for (int l = 0; l < HALF; l++)
+#else
+#define EACH_LANE(l) for (int l = 0; l < HALF; l++)
+#endif
+
+/* ftv_sum */
+static float sum(const float *x, int n) {
+    const int whole = n / FTV_LANES * FTV_LANES;
+    float lane[FTV_LANES];
+    for (int half = 0; half < FTV_LANES; half += HALF) {
+        float a[HALF] = {0};
+        for (const float *p = x + half; p < x + whole; p += FTV_LANES) EACH_LANE(l) a[l] += p[l];
+        EACH_LANE(l) lane[half + l] = a[l];
+    }
+    for (int i = whole; i < n; i++) lane[i - whole] += x[i];
+    return ftv_fold(lane);
+}
+
+/* ftv_sum_squares */
+static float sum_squares(const float *x, float center, int n) {
+    const int whole = n / FTV_LANES * FTV_LANES;
+    float lane[FTV_LANES];
+    for (int half = 0; half < FTV_LANES; half += HALF) {
+        float a[HALF] = {0};
+        for (const float *p = x + half; p < x + whole; p += FTV_LANES) EACH_LANE(l) {
+                const float d = p[l] - center;
+                a[l] = fmaf(d, d, a[l]);
+            }
+        EACH_LANE(l) lane[half + l] = a[l];
+    }
+    for (int i = whole; i < n; i++) {
+        const float d = x[i] - center;
+        lane[i - whole] = fmaf(d, d, lane[i - whole]);
+    }
+    return ftv_fold(lane);
+}
+
+void ftv_layer_norm_scalar(float *y, const float *x, size_t x_stride, const float *gain, const float *bias, float eps,
+                           int rows, int n) {
+    for (; rows; rows--, x += x_stride, y += n) {
+        const float mean = sum(x, n) / (float)n;
+        const float r = ftv_inverse_deviation(sum_squares(x, mean, n) / (float)n, eps);
+        for (int i = 0; i < n; i++) y[i] = (x[i] - mean) * r * gain[i] + bias[i];
+    }
+}
+
+/* |x| as an integer: ordered as the sizes are, NaN above all */
+static uint32_t size_of(float x) { return ftv_float_bits(x) & 0x7fffffff; }
+
+/* q[i * step] <- ftv_to_int8(x[i * step] * s) where no product is beyond 127 or s is NaN: the last byte of a float near
+ * 1.5 * 2^23 is the integer */
+static void to_codes(int8_t *q, size_t q_step, const float *x, size_t x_step, float s, int n) {
+    for (int i = 0; i < n && isnan(s); i++, q += q_step, x += x_step) *q = ftv_to_int8(*x * s);
+    for (int i = 0; i < n && !isnan(s); i++, q += q_step, x += x_step)
+        *q = (int8_t)ftv_float_bits(*x * s + FTV_ROUNDING);
+}
+
+float ftv_quantize_scalar(int8_t *q, const float *x, int n) {
+    uint32_t top = 0;
+    for (int i = 0; i < n; i++) top = size_of(x[i]) > top ? size_of(x[i]) : top;
+    float s;
+    const float scale = ftv_int8_scale(ftv_bits_float(top), &s);
+    to_codes(q, 1, x, 1, s, n);
+    return scale;
+}
+
+void ftv_rms_quantize_scalar(int8_t *q, float *scale, float *x, size_t x_stride, const float *weight, int rows, int n) {
+    for (; rows; rows--, x += x_stride, q += n) {
+        const float r = ftv_inverse_rms(sum_squares(x, 0.0f, n), n);
+        for (int i = 0; i < n; i++) x[i] = x[i] * r * weight[i];
+        *scale++ = ftv_quantize_scalar(q, x, n);
+    }
+}
+
+void ftv_quantize_columns_scalar(int8_t *q, size_t q_stride, float *scale, const float *x, size_t x_stride, int rows,
+                                 int cols) {
+    for (int c = 0; c < cols; c++, q++, x++) {
+        uint32_t top = 0;
+        const float *p = x;
+        for (int r = 0; r < rows; r++, p += x_stride) top = size_of(*p) > top ? size_of(*p) : top;
+        float s;
+        scale[c] = ftv_int8_scale(ftv_bits_float(top), &s);
+        to_codes(q, q_stride, x, x_stride, s, rows);
+    }
+}

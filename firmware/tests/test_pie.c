@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bits.h"
 #include "check.h"
+#include "exp255.h"
 #include "kernels.h"
+#include "math32.h"
 #include "packing.h"
 #include "pie_cost.h"
 #include "pie_gemm.h"
@@ -166,6 +169,7 @@ static bool same_attention(int tokens, int head_dim, int first, size_t shift, bo
     }
     float *scales = pie_memory(4 * (2 * n + stride), 0, false);
     for (size_t i = 0; i < 2 * n + stride; i++) scales[i] = 0.003f + 0.003f * fabsf(real());
+    if (shift == 2) scales[2 * n + 1] = 1e30f, scales[2 * n + 2] = INFINITY; /* of columns of v */
     const size_t out = 4 * ((n - 1) * stride + (size_t)head_dim);
     float *got = pie_memory(out, 4, true), *want = pie_memory(out, 0, true);
     void *scratch =
@@ -184,15 +188,36 @@ static bool same_attention(int tokens, int head_dim, int first, size_t shift, bo
 }
 
 static void check_attention(void) {
-    static const int tokens[] = {1, 2, 3, 7, 8, 9, 16, 17, 65, 197, 577}, heads[] = {64, 32, 7};
+    static const int tokens[] = {1, 2, 3, 7, 8, 9, 16, 17, 65, 197, 577}, heads[] = {64, 48, 32, 16, 7, 96};
     for (int t = 0; t < 11; t++)
-        for (int h = 0; h < 3; h++)
+        for (int h = 0; h < 6; h++)
             for (size_t shift = 0; shift < 4; shift++)
                 for (int extreme = 0; extreme < 2; extreme++) {
                     const int first = tokens[t] > 3 ? tokens[t] - 3 : 0;
                     CHECK(same_attention(tokens[t], heads[h], first, shift, extreme),
                           "attention: %d tokens, head %d, shift %zu: %s", tokens[t], heads[h], shift, pie_error);
                 }
+}
+
+/* The softmax's integers by table, at every step and around it, and across the whole range. All floats below zero were
+ * compared once. */
+static void check_exp255(void) {
+    uint8_t lower[FTV_EXP255_INTERVALS];
+    ftv_exp255_prepare(lower);
+    const float others[] = {0.0f, -0.0f, -FTV_EXP255_INTERVALS * 0x1p-8f, -100.0f, -INFINITY, NAN, -NAN};
+    uint64_t wrong = 0;
+    for (int i = 0; i < 7; i++)
+        wrong += ftv_exp255(others[i], lower) != (int32_t)ftv_rint(ftv_exp(others[i]) * 255.0f);
+    for (int k = 1; k < 256; k++) {
+        const uint32_t step = ftv_float_bits(ftv_exp255_steps[k]);
+        for (uint32_t b = step - 500; b < step + 500; b++)
+            wrong += ftv_exp255(ftv_bits_float(b), lower) != (int32_t)ftv_rint(ftv_exp(ftv_bits_float(b)) * 255.0f);
+        CHECK(ftv_exp255(ftv_bits_float(step), lower) == k && ftv_exp255(ftv_bits_float(step + 1), lower) == k - 1,
+              "255 e^d: step %d", k);
+    }
+    for (uint32_t b = 0x80000000u; b < 0xff800000u; b += 1009)
+        wrong += ftv_exp255(ftv_bits_float(b), lower) != (int32_t)ftv_rint(ftv_exp(ftv_bits_float(b)) * 255.0f);
+    CHECK(!wrong, "255 e^d differs in %llu places", (unsigned long long)wrong);
 }
 
 /* ---- DeiT ---- */
@@ -309,6 +334,7 @@ int main(int argc, char **argv) {
         return check_failures != 0;
     }
     check_shapes();
+    check_exp255();
     check_attention();
     check_omissions();
     measure(false, 64);
