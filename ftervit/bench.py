@@ -330,7 +330,6 @@ def _command(args: argparse.Namespace) -> int:
           rounds=args.rounds, resume=args.resume)
     return 0
 
-
 # %% ../nbs/12_speed.ipynb #72a59592
 def main(argv: list[str] | None = None) -> int:
     "`ftervit-bench`; returns the exit code."

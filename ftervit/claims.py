@@ -17,6 +17,7 @@ from .experiments import (REFERENCE, Cell, GridConfig, cell_profile, cell_settin
 from .accounting import paper_table
 from .models import TernaryConfig
 from .profiles import Profile, load_json, save_json, save_table
+from .quantizers import ACTIVATION_RULES
 from .training import TrainConfig
 
 # %% auto #0
@@ -76,10 +77,10 @@ def _bits_of(p: Profile, c: Cell) -> dict[str, str]:
     "Bits of weights and activations: encoder, first layer, last layer, norms."
     t = TernaryConfig.model_validate(cell_profile(p, c).ternary if c.name != 'fp32' else dict(preset='fp32'))
     bits = lambda x: {'fp32': '32', 'int8': '8'}.get(x.method, '2')
-    inputs = '32' if t.encoder.method == 'fp32' else '2' if t.encoder.act == 'two_bit' else '8'
-    return dict(weights_activations=f"{bits(t.encoder)}/{inputs}",
+    inputs = 32 if t.encoder.method == 'fp32' else ACTIVATION_RULES[t.encoder.act].bits
+    return dict(weights_activations=f'{bits(t.encoder)}/{inputs}',
                 patch_head_norm='/'.join(map(bits, (t.patch_embed, t.head, t.norm))),
-                attention={'fp32': 'FP32', 'two_bit': '2 bits'}.get(t.attention, 'int8'))
+                attention='FP32' if t.attention == 'fp32' else f'int{ACTIVATION_RULES[t.attention].bits}')
 
 # %% ../nbs/06a_claims.ipynb #4d1af79a
 def _published_gaps() -> dict[str, tuple[float, str]]:

@@ -197,13 +197,11 @@ def crops(count: int, height: int, width: int) -> Iterator[np.ndarray]:
         y, x = (int(rng.integers(0, n - side + 1)) for n, side in zip(images[i % 2].shape, (height, width)))
         yield images[i % 2][y:y + height, x:x + width]
 
-
 # %% ../nbs/11b_contestants.ipynb #502685ae
 def _photographs(channels: int, size: int, count: int = 32) -> Iterator[np.ndarray]:
     "Crops of two photographs, normalised, FP32 (1, C, S, S)."
     for crop in crops(count, size, size):
         yield (crop.transpose(2, 0, 1)[None, np.arange(channels) % 3]/127.5 - 1).astype(np.float32)
-
 
 # %% ../nbs/11b_contestants.ipynb #eab456fe
 def _make_gguf(case: Case, folder: Path, path: Path) -> None: save_gguf(_exact(case), path)

@@ -182,12 +182,17 @@ def _check_activation(name: str, rule: ActivationRule) -> None:
                              f"scales {tuple(shape)}; gave {codes.dtype} {tuple(codes.shape)}, {tuple(scale.shape)}")
 
 # %% ../nbs/01_quantizers.ipynb #d7af6870
-def activation_rule(name: str) -> Callable[[ActivationRule], ActivationRule]:
+def activation_rule(name: str,
+                    bits: int = 8   # that a code takes, as tables say it
+                   ) -> Callable[[ActivationRule], ActivationRule]:
     """Decorator: the function is the activation rule `name` from now on.
 
     It gets activations and a granularity, and returns `Quantized` or `Affine`. Raises `ValueError` as `ternary_rule`.
     """
-    return _registrar(ACTIVATION_RULES, name, _check_activation)
+    def register(rule: ActivationRule) -> ActivationRule:
+        rule.bits = bits
+        return _registrar(ACTIVATION_RULES, name, _check_activation)(rule)
+    return register
 
 # %% ../nbs/01_quantizers.ipynb #c2ffe212
 @activation_rule('symmetric')
@@ -236,7 +241,7 @@ def int8_asymmetric(x: Tensor,                             # activations, floati
     return Affine(codes.to(torch.int8), scale, zero.to(torch.int32))
 
 # %% ../nbs/01_quantizers.ipynb #5f77a7da
-@activation_rule('two_bit')
+@activation_rule('two_bit', bits=2)
 def int2_symmetric(x: Tensor,                            # activations, floating point
                    granularity: Granularity = 'token'    # who shares a scale
                   ) -> Quantized:
