@@ -17,6 +17,7 @@ import torch
 
 from .contestants import CONTESTANTS, DEIT, NBITS, Case, _network, choose, machine, missing
 from .data import DataConfig, make_loaders
+from .growth import measure_growth, plot_growth, slopes
 from .jobs import exit_code, parse_set
 from .operations import measure_gemm, measure_ops, measure_stages
 from .processes import BUSY_PERCENT, busy_percent, cores
@@ -30,7 +31,7 @@ from .step_cost import benchmark_step
 __all__ = ['PARTS', 'PICTURES', 'measured', 'models', 'rivals', 'ahead', 'told', 'show', 'plot', 'trained', 'bench', 'main']
 
 # %% ../nbs/12_speed.ipynb #a22f2207
-PARTS = ('gemm', 'ops', 'stages', 'products', 'latency', 'training', 'agreement')
+PARTS = ('gemm', 'ops', 'stages', 'products', 'latency', 'growth', 'training', 'agreement')
 
 
 def measured(p: Profile) -> dict[str, pd.DataFrame]:
@@ -144,6 +145,8 @@ def show(tables: dict[str, pd.DataFrame]) -> str:
     for m in models(tables):
         out.append(f"{m}: ms; x: its time divided by the engine's; MB (10^6 bytes): stored, in all, running; "
                    f'top-1: equal to PyTorch FP32, trained networks\n{rivals(tables, m).to_string()}\n')
+    if 'growth' in tables:
+        out.append(f'how milliseconds grow\n{slopes(tables["growth"]).round(2).to_string(index=False)}\n')
     if (t := ahead(tables)) is not None: out.append(f'who is ahead\n{t.to_string()}\n')
     if (t := tables.get('training')) is not None: out.append(f'training step\n{t.round(3).to_string(index=False)}\n')
     return '\n'.join(out)
@@ -203,9 +206,9 @@ def _plot_gemm(t: pd.DataFrame) -> Any:
 
 # %% ../nbs/12_speed.ipynb #389ad38a
 def plot(p: Profile, tables: dict[str, pd.DataFrame]) -> list[Path]:
-    "Draw `speed_latency.png` and `speed_gemm.png` from the tables that are there; their paths."
+    "Draw `speed_latency.png`, `speed_gemm.png` and `speed_growth.png` from the tables that are there; their paths."
     use_style()
-    draw = dict(latency=_plot_latency, gemm=_plot_gemm)
+    draw = dict(latency=_plot_latency, gemm=_plot_gemm, growth=plot_growth)
     return [save_figure(f(tables[k]), p, f'speed_{k}') for k, f in draw.items() if k in tables]
 
 # %% ../nbs/12_speed.ipynb #a6423c67
@@ -245,6 +248,9 @@ def _measure(part: str, p: Profile, models: list[str], names: list[str] | None, 
     if part == 'latency':
         return measure_latency([dict(name=DEIT[m]) for m in models], p.run_dir/'speed', chosen(CONTESTANTS),
                                threads=threads, batches=batches, **how)
+    if part == 'growth':
+        return measure_growth(p.run_dir/'speed'/'growth', chosen(CONTESTANTS), threads=threads, save=keep,
+                              rounds=-(-rounds//3))
     if part == 'agreement':
         t, out = measure_agreement(*trained(p), chosen(CONTESTANTS))
         return t.assign(model=p.name), out
