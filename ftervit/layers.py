@@ -31,19 +31,28 @@ def _like(y: Tensor, x: Tensor) -> Tensor:
     "`y` in the type of `x`; under autocast as it is."
     return y if torch.is_autocast_enabled(x.device.type) else y.to(x.dtype)
 
+# %% ../nbs/02_layers.ipynb #81154270
+def _rows_at_once(x: Tensor) -> int:
+    "Rows of `x` (M, K) that are worked on at a time: a quarter of a megabyte on a CPU, else all."
+    whole = x.device.type != 'cpu' or torch.compiler.is_compiling()
+    return max(1, len(x) if whole else 2**16//max(1, x.shape[-1]))
+
 # %% ../nbs/02_layers.ipynb #748fe56c
 def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     "RMSNorm of the rows of `x` (M, K), and the reciprocals of their root mean squares (M, 1)."
     rstd = torch.rsqrt((x*x).mean(-1, keepdim=True) + eps)
     return (x * rstd).mul_(weight), rstd
 
-
+# %% ../nbs/02_layers.ipynb #83f64939
 def _rms_norm_backward(grad: Tensor, x: Tensor, weight: Tensor, rstd: Tensor) -> tuple[Tensor, Tensor]:
     "Gradients of input and weight; `grad` is used up."
-    xhat = x * rstd
-    of_weight = (grad * xhat).sum(0)
-    grad *= weight
-    return grad.sub_(xhat.mul_((grad * xhat).mean(-1, keepdim=True))).mul_(rstd), of_weight
+    of_weight, n = torch.empty_like(grad), _rows_at_once(x)
+    for g, r, s, w in zip(*(t.split(n) for t in (grad, x, rstd, of_weight))):
+        xhat = r * s
+        torch.mul(g, xhat, out=w)
+        g *= weight
+        g.sub_(xhat.mul_((g * xhat).mean(-1, keepdim=True))).mul_(s)
+    return grad, of_weight.sum(0)
 
 # %% ../nbs/02_layers.ipynb #4d3a0d37
 class _BitLinear(torch.autograd.Function):
@@ -53,15 +62,17 @@ class _BitLinear(torch.autograd.Function):
     def forward(ctx, x, norm_weight, norm_eps, weight, codes, scale, bias, act_method, limits):
         x2 = x.detach().reshape(-1, x.shape[-1])
         x2 = x2.to(torch.promote_types(x.dtype, torch.float32))
-        xn, rstd = (x2, None) if norm_weight is None else _rms_norm(x2, norm_weight, norm_eps)
-        q, s, *z = quantize_activation(xn, act_method, 'token', limits)
-        del xn   # its memory is free for the product
-        z = z[0] if z else None
-        y = int_matmul(q, codes)
-        if z is not None: y -= z * codes.sum(1, dtype=torch.int32)
-        shape = x.shape[:-1]   # from here on no view of another tensor: callers may write into the result
-        y = y.reshape(*shape, len(codes)).to(s.dtype).mul_(s.expand(len(q), 1).reshape(*shape, 1) * scale.reshape(-1))
+        y = x2.new_empty(*x.shape[:-1], len(codes))   # no view of another tensor: callers may write into the result
+        n, parts = _rows_at_once(x2) if limits is None else max(1, len(x2)), []
+        for part, out in zip(x2.split(n), y.view(-1, len(codes)).split(n)):
+            xn, rstd = (part, None) if norm_weight is None else _rms_norm(part, norm_weight, norm_eps)
+            q, s, *z = quantize_activation(xn, act_method, 'token', limits)
+            acc = int_matmul(q, codes)
+            if z: acc -= z[0] * codes.sum(1, dtype=torch.int32)
+            torch.mul(acc, s * scale.reshape(-1), out=out)
+            parts.append((rstd, q, s, *(z or [None])))
         if bias is not None: y += bias
+        rstd, q, s, z = (t[0] if len(t) == 1 or t[0] is None else torch.cat(t) for t in zip(*parts))
         ctx.save_for_backward(x2 if rstd is not None else None, norm_weight, rstd, q, s, z, codes, scale)
         ctx.x_shape, ctx.x_dtype = x.shape, x.dtype
         return y.to(torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype)

@@ -18,13 +18,14 @@ from .engine import Engine
 from .profiles import atomic_write, load_json, project_root, save_json
 
 # %% auto #0
-__all__ = ['STATIC', 'MODULES', 'MODELS', 'ORIGIN', 'POLICY', 'compile_engine', 'can_browse', 'tests_folder', 'run_in_browser',
-           'WebModel', 'facts', 'photographs', 'digits', 'listing', 'build', 'script', 'packed', 'single_file',
-           'server', 'frame', 'main']
+__all__ = ['STATIC', 'MODULES', 'SHARED', 'MODELS', 'ORIGIN', 'POLICY', 'ISOLATED', 'compile_engine', 'can_browse',
+           'tests_folder', 'run_in_browser', 'WebModel', 'facts', 'photographs', 'digits', 'listing', 'build', 'script',
+           'packed', 'single_file', 'server', 'frame', 'main']
 
 # %% ../nbs/13c_browser.ipynb #900c92a4
-STATIC = ('index.html', 'style.css', 'page.js', 'ftervit.js', 'engine.js', 'worker.js', 'package.json')
+STATIC = ('index.html', 'style.css', 'page.js', 'ftervit.js', 'engine.js', 'worker.js', 'thread.js', 'package.json')
 MODULES = ('ftervit.wasm', 'ftervit-relaxed.wasm')
+SHARED = 'ftervit-threads.wasm'   # for pages that may share memory: not those of one file
 
 def compile_engine() -> Path:
     """The folder of the compiled modules and the page's own files.
@@ -127,7 +128,7 @@ def build(out: str | Path,                       # folder, made if need be
          ) -> Path:
     "The page as a folder of static files. Raises `RuntimeError` where nothing compiles to WebAssembly."
     out, compiled, pictures = Path(out), compile_engine(), dict(photographs=photographs(), digits=digits())
-    files = {name: (compiled/name).read_bytes() for name in (*STATIC, *MODULES)}
+    files = {name: (compiled/name).read_bytes() for name in (*STATIC, *MODULES, SHARED)}
     files |= {f'models/{m.id}.gguf': (project_root()/'data'/'models'/m.file).read_bytes() for m in models}
     entries = [listing(m, list(pictures[m.examples])) for m in models]
     files |= {e['file']: pictures[m.examples][e['name']]
@@ -173,10 +174,17 @@ def single_file(site: str | Path,          # a folder of `build`
     return out
 
 # %% ../nbs/13c_browser.ipynb #059b88ab
+# what lets a page's Workers share memory, so that two of them compute
+ISOLATED = {'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp'}
+
 class _Handler(SimpleHTTPRequestHandler):
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {'.wasm': 'application/wasm', '.js': 'text/javascript',
                                                                 '.gguf': 'application/octet-stream'}
     def log_message(self, *args: Any) -> None: pass
+
+    def end_headers(self) -> None:
+        for name, value in ISOLATED.items(): self.send_header(name, value)
+        super().end_headers()
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -39,6 +39,55 @@ static uint8_t *pixels;
 static float *logits, *maps, *scores, *columns,
     *shares; /* rollout: [depth][tokens][tokens], [tokens], [head_dim][tokens], [2][tokens] */
 
+/* ---- threads: other instances of this module, in Workers of their own, with the same memory (threads.js) ----
+ * An instance's variables lie in that memory, too; its stack pointer does not: each has a stack of its own. */
+#ifdef __wasm_atomics__
+static struct {
+    int posted, next, busy; /* jobs so far; the next task of the job; helpers that have not finished it: all atomic */
+    int tasks;
+    ftv_task task;
+    void *arg;
+} shared;
+static int helpers;
+
+enum { SPINS = 20000 }; /* a stage follows the one before within microseconds: going to sleep would cost more */
+
+static void wait_while(int *value, int is) {
+    for (int i = 0; i < SPINS; i++)
+        if (__atomic_load_n(value, __ATOMIC_SEQ_CST) != is) return;
+    while (__atomic_load_n(value, __ATOMIC_SEQ_CST) == is) __builtin_wasm_memory_atomic_wait32(value, is, -1);
+}
+
+static void take_tasks(int worker) {
+    for (int i; (i = __atomic_fetch_add(&shared.next, 1, __ATOMIC_SEQ_CST)) < shared.tasks;)
+        shared.task(shared.arg, i, worker);
+}
+
+static void parallel_for(void *context, int tasks, ftv_task task, void *arg) {
+    (void)context;
+    shared.tasks = tasks, shared.task = task, shared.arg = arg;
+    __atomic_store_n(&shared.next, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shared.busy, helpers, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&shared.posted, 1, __ATOMIC_SEQ_CST);
+    __builtin_wasm_memory_atomic_notify(&shared.posted, (unsigned)helpers);
+    take_tasks(0);
+    for (int n; (n = __atomic_load_n(&shared.busy, __ATOMIC_SEQ_CST));) wait_while(&shared.busy, n);
+}
+
+/* Never returns: takes its share of every job from the first one on. */
+EXPORT(ftv_web_help) void ftv_web_help(int worker) {
+    for (int seen = 0;; seen++) {
+        wait_while(&shared.posted, seen);
+        take_tasks(worker);
+        if (__atomic_sub_fetch(&shared.busy, 1, __ATOMIC_SEQ_CST) == 0)
+            __builtin_wasm_memory_atomic_notify(&shared.busy, 1);
+    }
+}
+
+/* So many helpers are there; before the first job. */
+EXPORT(ftv_web_helpers) void ftv_web_helpers(int n) { helpers = n; }
+#endif
+
 EXPORT(ftv_web_alloc) void *ftv_web_alloc(size_t bytes) { return malloc(bytes); }
 EXPORT(ftv_web_free) void ftv_web_free(void *p) { free(p); }
 
@@ -133,7 +182,10 @@ EXPORT(ftv_web_open) int ftv_web_open(const void *file, size_t bytes) {
 /* kernels: a name, or NULL for the fastest that this processor runs */
 EXPORT(ftv_web_start) int ftv_web_start(int attention, const char *kernels) {
     close_session();
-    const ftv_options options = {.attention = (ftv_attention)attention, .kernels = kernels, .on_stage = on_stage};
+    ftv_options options = {.attention = (ftv_attention)attention, .kernels = kernels, .on_stage = on_stage};
+#ifdef __wasm_atomics__
+    options.workers = helpers + 1, options.parallel_for = parallel_for;
+#endif
     size_t need;
     ftv_status status = ftv_plan(&model, &options, &need, why);
     if (status) return (int)status;

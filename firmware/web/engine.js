@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The engine as a JavaScript object: one WebAssembly module, one model. Synchronous; in a page it runs in a Worker
- * (ftervit.js). */
+ * (ftervit.js), and where memory can be shared its helpers in others (thread.js). */
 
 export const STAGES = ['embed', 'qkv', 'attention', 'proj', 'mlp', 'head'];
 const CRC = 1, GOLDEN = 2, ROLLOUT = 4, GOLDENS = [null, 'identical', 'within tolerance', 'wrong'];
 const STATUS = ['ok', 'argument', 'format', 'unsupported', 'checksum', 'memory'];
-const MAX_MODEL_BYTES = 1 << 30, MAX_SIDE = 16384;
+const MAX_MODEL_BYTES = 1 << 30, MAX_SIDE = 16384, STACK_BYTES = 1 << 18;
+const SHARED_MEMORY = {initial: 256, maximum: 1 << 14, shared: true}; /* pages, as the module was linked */
 
 /**
  * What went wrong, by `code`: no-wasm, no-simd, not-gguf, too-large, unsupported, checksum, format, memory, argument,
@@ -41,6 +42,14 @@ export function chooseModule() {
     return probe([...v128, ...v128, ...v128, 0xfd, 0x85, 0x02]) ? 'relaxed' : 'simd128';
 }
 
+/** What an instance asks for: a clock, memory if it is to be shared, and libc's files and environment. */
+export function importsOf(module, system, now, memory) {
+    const imports = {env: {now, memory}};
+    for (const {module: from, name} of WebAssembly.Module.imports(module))
+        if (from !== 'env') (imports[from] ??= {})[name] = (...args) => system(name, args);
+    return imports;
+}
+
 /**
  * @typedef {{stage: string, block: number, ms: number, crc?: string, golden?: string, difference?: number}}
  * StageRecord
@@ -48,27 +57,47 @@ export function chooseModule() {
 /** @typedef {{index: number, name: string, probability: number}} Answer */
 
 export class Engine {
-    /** @param {BufferSource | WebAssembly.Module} wasm  @param {() => number} [now] milliseconds */
-    static async create(wasm, now = () => performance.now()) {
+    /**
+     * @param {BufferSource | WebAssembly.Module} wasm
+     * @param {{now?: () => number, threads?: number, helper?: string | URL}} [options]  milliseconds; threads, more
+     *     than one for the module with shared memory; the address of thread.js
+     */
+    static async create(wasm, {now = () => performance.now(), threads = 1, helper} = {}) {
         const module = wasm instanceof WebAssembly.Module ? wasm : await WebAssembly.compile(wasm);
-        const imports = {env: {now}};
-        for (const {module: from, name} of WebAssembly.Module.imports(module)) /* libc's: no environment, no files */
-            if (from !== 'env') (imports[from] ??= {})[name] = (...args) => engine.#system(name, args);
-        const instance = await WebAssembly.instantiate(module, imports), engine = new Engine(instance.exports);
+        const shared = WebAssembly.Module.imports(module).some(({kind}) => kind === 'memory');
+        if (threads > 1 && !shared) throw new FtervitError('argument', `${threads} threads need ftervit-threads.wasm`);
+        const memory = shared ? new WebAssembly.Memory(SHARED_MEMORY) : undefined;
+        const imports = importsOf(module, (...call) => engine.#system(...call), now, memory);
+        const {exports} = await WebAssembly.instantiate(module, imports), engine = new Engine(exports, memory);
         engine.#c._initialize?.();
+        for (let worker = 1; worker < threads; worker++) await engine.#help(module, helper, worker);
+        if (shared) exports.ftv_web_helpers(threads - 1);
+        engine.threads = threads;
         return engine;
     }
 
     #c;
+    #memory;
     #file = 0;
     /** @private */
-    constructor(exports) {
+    constructor(exports, memory = exports.memory) {
         this.#c = exports;
+        this.#memory = memory;
+    }
+
+    /* A Worker with the same memory and a stack of its own, waiting for jobs. */
+    async #help(module, url, worker) {
+        const thread = new Worker(url, {type: 'module'}), stack = this.#alloc(STACK_BYTES) + STACK_BYTES;
+        await new Promise((ready, fail) => {
+            thread.onmessage = ready;
+            thread.onerror = (e) => fail(new FtervitError('argument', e.message || `${url} does not start`));
+            thread.postMessage({module, memory: this.#memory, stack, worker});
+        });
     }
 
     #system(name, args) {
         if (name === 'environ_sizes_get') {
-            const view = new DataView(this.#c.memory.buffer);
+            const view = new DataView(this.#memory.buffer);
             view.setUint32(args[0], 0, true), view.setUint32(args[1], 0, true);
             return 0;
         }
@@ -78,9 +107,11 @@ export class Engine {
     }
 
     /* views are made anew each time: the memory moves when it grows */
-    #bytes(at, n) { return new Uint8Array(this.#c.memory.buffer, at, n); }
-    #floats(at, n) { return new Float32Array(this.#c.memory.buffer, at, n); }
-    #text(at) { return at ? new TextDecoder().decode(this.#bytes(at, this.#c.ftv_web_length())) : ''; }
+    #bytes(at, n) { return new Uint8Array(this.#memory.buffer, at, n); }
+    #floats(at, n) { return new Float32Array(this.#memory.buffer, at, n); }
+    #text(at) { /* of a copy: shared memory is not decoded */
+        return at ? new TextDecoder().decode(this.#bytes(at, this.#c.ftv_web_length()).slice()) : '';
+    }
     #alloc(n) {
         const at = this.#c.ftv_web_alloc(n);
         if (!at) throw new FtervitError('memory', `no room for ${n} bytes`);
@@ -150,7 +181,8 @@ export class Engine {
             codes: c.ftv_web_codes(),
             macs: c.ftv_web_macs(),
             attention: this.attention,
-            kernels: this.#text(c.ftv_web_kernels())
+            kernels: this.#text(c.ftv_web_kernels()),
+            threads: this.threads
         };
     }
 
@@ -200,7 +232,7 @@ export class Engine {
               {imageSize, channels, patchSize, classes} = this.#shape();
         const count = Math.min(k, classes, 16), top = c.ftv_web_top(count), answers = [], grid = imageSize / patchSize;
         if (!top) throw new FtervitError('picture', 'The network gives no number for this picture (NaN).');
-        const best = new DataView(c.memory.buffer, top, 8 * count);
+        const best = new DataView(this.#memory.buffer, top, 8 * count);
         for (let i = 0; i < count; i++)
             answers.push({index: best.getInt32(8 * i, true), probability: best.getFloat32(8 * i + 4, true)});
         for (const a of answers) a.name = this.#text(c.ftv_web_class_name(a.index)) || `class ${a.index}`;
@@ -213,6 +245,7 @@ export class Engine {
             size: imageSize,
             attention: this.attention,
             kernels: this.#text(c.ftv_web_kernels()),
+            threads: this.threads,
             pixels: this.#bytes(c.ftv_web_pixels(), imageSize * imageSize * channels).slice(),
             ...(flags & ROLLOUT ? {rollout: this.#floats(c.ftv_web_rollout(), grid * grid).slice()} : {})
         };
@@ -230,7 +263,7 @@ export class Engine {
 
     #records(flags) {
         const n = this.#c.ftv_web_count(),
-              view = new DataView(this.#c.memory.buffer, this.#c.ftv_web_records(), 28 * n), stages = [];
+              view = new DataView(this.#memory.buffer, this.#c.ftv_web_records(), 28 * n), stages = [];
         for (let at = 0; at < 28 * n; at += 28) {
             const r = {
                 stage: STAGES[view.getInt32(at, true)],

@@ -55,17 +55,24 @@ export function pixelsOf(bitmap) {
     return context.getImageData(0, 0, width, height);
 }
 
+const FILES = {relaxed: 'ftervit-relaxed.wasm', simd128: 'ftervit.wasm', threads: 'ftervit-threads.wasm'};
+
+/* Only such a page may share memory; one from a single file, or on a plain host, is none. */
+const threadsOf = (module) =>
+    module === 'relaxed' && globalThis.crossOriginIsolated && !inlined ? Math.min(2, navigator.hardwareConcurrency) : 1;
+
 export class Ftervit {
     #worker;
     #waiting = new Map();
     #calls = 0;
 
     /**
-     * @param {{base?: string | URL, module?: 'relaxed' | 'simd128'}} [options]  the folder of these files; the module
-     *     to load
+     * @param {{base?: string | URL, module?: 'relaxed' | 'simd128', threads?: number}} [options]  the folder of these
+     *     files; the module to load; threads, which need a page that is cross-origin isolated: default two there, else
+     *     one
      * @throws {FtervitError} no-wasm, no-simd, network
      */
-    static async create({base = document.baseURI, module = chooseModule()} = {}) {
+    static async create({base = document.baseURI, module = chooseModule(), threads = threadsOf(module)} = {}) {
         const self = new Ftervit();
         self.base = base;
         const url = inlined ? URL.createObjectURL(new Blob([globalThis.FTERVIT_WORKER], {type: 'text/javascript'})) :
@@ -83,8 +90,9 @@ export class Ftervit {
             self.#waiting.clear();
         };
         self.module = module;
-        self.kernels = await self.#call(
-            'create', [await bytesOf(module === 'relaxed' ? 'ftervit-relaxed.wasm' : 'ftervit.wasm', base)]);
+        const wasm = await bytesOf(FILES[threads > 1 ? 'threads' : module], base);
+        const helper = threads > 1 ? new URL('thread.js', base).href : undefined;
+        self.kernels = await self.#call('create', [wasm, {threads, helper}]);
         return self;
     }
 

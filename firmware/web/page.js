@@ -95,7 +95,7 @@ function shade(context, n, rollout, grid, strength) {
 /* ---- the answer ---- */
 
 function show() {
-    const {answers, stages, ms, preprocessMs, kernels} = state.result;
+    const {answers, stages, ms, preprocessMs, kernels, threads} = state.result;
     $('answers').replaceChildren(...answers.map(({name, probability}) => {
         const bar = make('i');
         bar.style.width = `${100 * probability}%`;
@@ -118,7 +118,8 @@ function show() {
             make('td', {textContent: time.toFixed(1)}),
             make('td', {}, make('div', {className: 'bar', ariaHidden: 'true'}, bar)));
     }));
-    $('times').caption.textContent = `One forward pass, all blocks together (kernels ${kernels}, one thread)`;
+    $('times').caption.textContent = `One forward pass, all blocks together (kernels ${kernels}, ${
+        threads > 1 ? `${threads} threads` : 'one thread'})`;
     draw();
     document.body.dataset.shown = ++state.shown;
 }

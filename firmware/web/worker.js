@@ -5,7 +5,7 @@ import {Engine, FtervitError} from './engine.js';
 
 let engine;
 const calls = {
-    create: async (wasm) => { engine = await Engine.create(wasm); return engine.kernelNames; },
+    create: async (wasm, options) => { engine = await Engine.create(wasm, options); return engine.kernelNames; },
     load: (file, options) => engine.load(new Uint8Array(file), options),
     start: (options) => { engine.start(options); return engine.info(); },
     classify: (photo, options) => engine.classify(photo, options),

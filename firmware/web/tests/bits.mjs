@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* bits.mjs MODULES SELFTEST OUT.json MODEL.gguf ... : in Chromium the bits of this machine, after every stage.
  *
- * Both modules, every kernel set that they have, both kinds of attention; and tests/test_kernels.c, compiled to
- * WebAssembly. */
+ * All modules, the one with shared memory on two threads, every kernel set that they have, both kinds of attention; and
+ * tests/test_kernels.c, compiled to WebAssembly. */
 import {execFileSync} from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {launch, serve} from './browser.mjs';
+import {ISOLATED, launch, serve} from './browser.mjs';
 
 const [modules, selftest, out, ...models] = process.argv.slice(2), here = path.dirname(fileURLToPath(import.meta.url));
 if (!models.length) throw new Error('usage: bits.mjs MODULES SELFTEST OUT.json MODEL.gguf ...');
@@ -52,14 +52,13 @@ async function kernelsTest(url) {
     return {code, text};
 }
 
-async function inPage({module, model}) {
-    const {Engine} = await import('/web/engine.js'),
-          get = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
-    const engine = await Engine.create(await get(`/modules/${module}.wasm`)), runs = [];
-    engine.load(await get(model));
+async function inPage({module, threads, model}) {
+    const {Ftervit} = await import('/modules/ftervit.js'), runs = [];
+    const f = await Ftervit.create({base: new URL('/modules/', document.baseURI), module, threads});
+    await f.load(model);
     for (const attention of ['f32', 'int8'])
-        for (const kernels of engine.kernelNames) {
-            const {stages, kernels: used} = engine.selftest({kernels, attention});
+        for (const kernels of threads > 1 ? f.kernels.slice(0, 1) : f.kernels) {
+            const {stages, kernels: used} = await f.selftest({kernels, attention});
             runs.push({
                 attention,
                 kernels: used,
@@ -67,15 +66,23 @@ async function inPage({module, model}) {
                 golden: stages.filter((s) => s.golden).map((s) => s.golden)
             });
         }
-    return {runs, fma: engine.fma(0x1a000001, 0x19fffffe, 0x00300001).toString(16)};
+    const fma = (await f.fma(0x1a000001, 0x19fffffe, 0x00300001)).toString(16);
+    f.close();
+    return {runs, fma};
 }
+
+/* How each file is loaded, and the kernel sets that have to run; what threads share does not depend on the set. */
+const MODULES = {
+    'ftervit-relaxed': {module: 'relaxed', threads: 1, needed: ['relaxed', 'simd128', 'table', 'ref']},
+    ftervit: {module: 'simd128', threads: 1, needed: ['simd128', 'table', 'ref']},
+    'ftervit-threads': {module: 'relaxed', threads: 2, needed: ['relaxed']}
+};
 
 const site = await serve({
     '/': here,
-    '/web/': path.dirname(here),
     '/modules/': modules,
     ...Object.fromEntries(models.map((m, i) => [`/model/${i}/`, path.dirname(m)]))
-});
+}, ISOLATED);
 const browser = await launch(), rows = [], fail = [];
 try {
     const page = await browser.newPage();
@@ -86,11 +93,11 @@ try {
         fail.push(`the kernels' test ended with ${code}: ${text}`);
     for (const [i, model] of models.entries()) {
         const want = {f32: here_bits(model, 'f32'), int8: here_bits(model, 'int8')};
-        for (const module of ['ftervit-relaxed', 'ftervit']) {
-            const {runs, fma} = await page.evaluate(inPage, {module, model: `/model/${i}/${path.basename(model)}`});
+        for (const [module, how] of Object.entries(MODULES)) {
+            const {runs, fma} = await page.evaluate(inPage, {...how, model: `/model/${i}/${path.basename(model)}`});
             if (fma !== '300001') fail.push(`${module}: fma of 1a000001, 19fffffe, 00300001 gives ${fma}, not 300001`);
             const names = new Set(runs.map((r) => r.kernels));
-            for (const needed of ['simd128', 'table', 'ref', ...(module === 'ftervit-relaxed' ? ['relaxed'] : [])])
+            for (const needed of how.needed)
                 if (!names.has(needed)) fail.push(`${module}: kernels ${needed} did not run`);
             for (const {attention, kernels, stages, golden} of runs) {
                 const first = want[attention].findIndex((line, k) => line !== stages[k]),

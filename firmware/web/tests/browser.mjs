@@ -17,11 +17,14 @@ const TYPES = {
     '.svg': 'image/svg+xml'
 };
 
+/** What makes a page cross-origin isolated, so that its Workers may share memory. */
+export const ISOLATED = {'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp'};
+
 /**
  * Serves `mounts` ({'/': folder, '/ort/': folder, ...}; the longest prefix wins): its address, and the paths asked
  * for.
  */
-export async function serve(mounts) {
+export async function serve(mounts, headers = {}) {
     const asked = [], prefixes = Object.keys(mounts).sort((a, b) => b.length - a.length);
     const server = http.createServer((request, response) => {
         const url = decodeURIComponent(new URL(request.url, 'http://x').pathname),
@@ -30,6 +33,7 @@ export async function serve(mounts) {
         asked.push(url);
         if (!fs.existsSync(file) || !fs.statSync(file).isFile()) return response.writeHead(404).end();
         response.writeHead(200, {
+            ...headers,
             'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream',
             'content-length': fs.statSync(file).size
         });

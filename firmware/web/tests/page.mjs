@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import {pathToFileURL} from 'node:url';
-import {launch, serve} from './browser.mjs';
+import {ISOLATED, launch, serve} from './browser.mjs';
 
 const [folder, single, expectedFile, shots, big] = process.argv.slice(2);
 if (!shots) throw new Error('usage: page.mjs SITE ONE.html EXPECTED.json SHOTS [MODEL.gguf]');
@@ -201,6 +201,15 @@ await check('the module without relaxed SIMD gives the same answer', async () =>
     same(await first(page), expected.imagenette.temple, 'simd128');
     assert.match(await page.textContent('#times caption'), /kernels simd128/);
     await close();
+});
+await check('a page that is cross-origin isolated computes the same on two threads', async () => {
+    const isolated = await serve({'/': folder}, ISOLATED),
+          {page, close} = await opened({url: `${isolated.address}/?model=imagenette-small`});
+    same(await first(page), expected['imagenette-small'].temple, 'two threads');
+    const cores = await page.evaluate(() => navigator.hardwareConcurrency);
+    assert.match(await page.textContent('#times caption'), cores > 1 ? /2 threads/ : /one thread/);
+    await close();
+    await isolated.close();
 });
 await check('keyboard alone: every control can be reached, an example opened', async () => {
     const {page, close} = await opened({}, '?model=digits'), reached = new Set();
