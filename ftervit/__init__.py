@@ -8,7 +8,8 @@ __all__ = list(_OFFERED)
 
 
 def __getattr__(name):
-    if name not in _OFFERED: raise AttributeError(f"module 'ftervit' has no attribute {name!r}; it offers {', '.join(_OFFERED)}")
+    if name not in _OFFERED:
+        raise AttributeError(f"module 'ftervit' has no attribute {name!r}; it offers {', '.join(_OFFERED)}")
     from importlib import import_module
     return getattr(import_module(f'.{_OFFERED[name]}', __name__), name)
 

@@ -155,7 +155,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 # %% ../nbs/03b_checkpoints.ipynb #370613b2
 def weights_hash(path: str | Path) -> str:
-    "Twelve hex digits (SHA-256) of the tensors of a checkpoint and their names, without its header. Raises as `load_checkpoint`."
+    """Twelve hex digits (SHA-256) of the tensors of a checkpoint and their names, without its header.
+    Raises as `load_checkpoint`.
+    """
     return hashlib.sha256(safetensors_bytes(_read(Path(path))[1])).hexdigest()[:12]
 
 

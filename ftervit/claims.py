@@ -15,17 +15,33 @@ from fastcore.basics import patch
 from .experiments import (REFERENCE, Cell, GridConfig, cell_profile, cell_settings, experiment_cells,
                                  impossible_cells, read_cell, unpack_hits)
 from .accounting import paper_table
+from .checkpoints import weights_hash
 from .models import TernaryConfig
 from .profiles import Profile, load_json, save_json, save_table
 from .quantizers import ACTIVATION_RULES
+from .runs import teacher_file
 from .training import TrainConfig
 
 # %% auto #0
 __all__ = ['Grid', 'Claim', 'paper_claims', 'check_claims']
 
 # %% ../nbs/06a_claims.ipynb #6cd75115
+def _teacher(p: Profile, seed: int) -> dict[str, str]:
+    "The hash of the teacher that the cells of a seed learn from, as `teacher`, if it is there."
+    return {'teacher': weights_hash(f)} if (f := teacher_file(p, seed)).is_file() else {}
+
+
+def _same_teacher(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    "Whether two results are of one teacher: by its hash, where both have it."
+    key = 'teacher' if 'teacher' in a and 'teacher' in b else 'teacher_top1_percent'
+    return a.get(key) == b.get(key)
+
+# %% ../nbs/06a_claims.ipynb #d2216af4
 class Grid:
-    "The finished cells of a profile: of the runs, else as recorded in `data/results/<name>/experiments.json`."
+    """The finished cells of a profile: of the runs, else as recorded in `data/results/<name>/experiments.json`.
+
+    `aside`: what is recorded of other teachers than that of the FP32 cell.
+    """
     def __init__(self, p: Profile):
         self.p, self.results = p, {}
         self.cells = {k: c for k, c in experiment_cells(p).items() if k not in impossible_cells(p)}
@@ -34,9 +50,13 @@ class Grid:
             c = self.cells.get(r['cell'])
             same = c and r['seed'] in p.seeds and r['settings'] == cell_settings(p, c)
             if same: self.results[r['cell'], r['seed']] = r
-        for c in self.cells.values():
-            for seed in p.seeds:
-                if (r := read_cell(p, c, seed)) is not None: self.results[c.name, seed] = r
+        for seed in p.seeds:
+            of = _teacher(p, seed)
+            for c in self.cells.values():
+                if (r := read_cell(p, c, seed)) is not None: self.results[c.name, seed] = r | of
+        first = lambda r: self.results.get(('fp32', r['seed']), r)
+        self.aside = {k: r for k, r in self.results.items() if not _same_teacher(r, first(r))}
+        for k in self.aside: del self.results[k]
 
 # %% ../nbs/06a_claims.ipynb #ec2e1962
 @patch
@@ -261,6 +281,6 @@ def claims(self: Grid) -> pd.DataFrame: return check_claims(self)
 def save(self: Grid) -> None:
     "Record the finished cells, if there are any, and tables of them."
     if not self.results: return
-    save_json(list(self.results.values()), self.p.results_dir/'experiments.json')
+    save_json([*self.results.values(), *self.aside.values()], self.p.results_dir/'experiments.json')
     for name, table in (('methods', self.methods()), ('ablations', self.ablations()), ('claims', self.claims())):
         if len(table): save_table(table, self.p.results_dir/f'{name}.csv')

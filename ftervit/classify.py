@@ -190,10 +190,10 @@ def classify_folder(self: Engine,
 
 # %% ../nbs/11d_classify.ipynb #75afb8f7
 def _parser() -> argparse.ArgumentParser:
-    a = argparse.ArgumentParser('ftervit-classify', description='Photographs to a table (CSV): path, the most probable '
-        'classes with probabilities, and for a picture that cannot be read the reason. All cores are used. '
-        'Interrupted, the same command goes on where it stopped.', epilog='find photos -name "*.jpg" | ftervit-classify '
-        'student.gguf - --out photos.csv')
+    about = ('Photographs to a table (CSV): path, the most probable classes with probabilities, and for a picture that '
+             'cannot be read the reason. All cores are used. Interrupted, the same command goes on where it stopped.')
+    a = argparse.ArgumentParser('ftervit-classify', description=about,
+                                epilog='find photos -name "*.jpg" | ftervit-classify student.gguf - --out photos.csv')
     a.add_argument('model', type=Path, help='model file, e.g. student.gguf (ftervit.export.save_gguf writes it)')
     a.add_argument('pictures', nargs='+', help='a folder (all pictures below it), or pictures; -: paths from standard '
                    'input, one a line')

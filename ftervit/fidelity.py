@@ -231,7 +231,8 @@ def published_fidelity(zero_percent: float | None = None,                    # s
     in `data/paper/fidelity.csv`) beside ours: quantity, published, ours (None: not measured).
     """
     paper = paper_table('fidelity').set_index('component')
-    say = lambda v: None if v is None else 'undefined: all are zero' if np.isnan(v[0]) else '{:.2f} ± {:.2f}'.format(*v)
+    def say(v: tuple[float, float] | None) -> str | None:
+        if v is not None: return 'undefined: all are zero' if np.isnan(v[0]) else '{:.2f} ± {:.2f}'.format(*v)
     shift, norms = paper.loc['LayerNorm shift'], norms or {}
     return pd.DataFrame([
         ('share of zeros', f"{paper.loc['all ternary weights', 'value']:g} %",

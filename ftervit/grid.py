@@ -173,7 +173,8 @@ def _record(p: Profile) -> str:
     g = Grid(p)
     g.save()
     methods, claims = g.methods().drop(columns=['published_on'], errors='ignore'), g.claims().drop(columns=['source'])
-    return '\n\n'.join(map(show, (methods, g.ablations(), claims)))
+    others = f'\n\n{len(g.aside)} recorded cells learned from other teachers: in no table' if g.aside else ''
+    return '\n\n'.join(map(show, (methods, g.ablations(), claims))) + others
 
 # %% ../nbs/06b_grid.ipynb #738c2d23
 def _run(a: argparse.Namespace) -> int:

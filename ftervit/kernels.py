@@ -85,7 +85,8 @@ def _pointer(t: Tensor) -> Any: return ffi.cast('void *', t.data_ptr())
 
 
 def _check(x: Tensor, packed: Tensor, dtype: torch.dtype) -> None:
-    if x.dtype != dtype or x.ndim != 2 or packed.dtype != torch.uint8 or packed.ndim != 2 or packed.shape[1] != -(-x.shape[1]//4):
+    fine = x.dtype == dtype and packed.dtype == torch.uint8 and x.ndim == packed.ndim == 2
+    if not fine or packed.shape[1] != -(-x.shape[1]//4):
         raise ValueError(f"x {x.dtype} {tuple(x.shape)}, packed weights {packed.dtype} {tuple(packed.shape)}: "
                          f"expected {dtype} (M, K) and torch.uint8 (N, ceil(K/4))")
 

@@ -160,7 +160,8 @@ def _progress(message: dict[str, Any]) -> str:
 def _environment() -> dict[str, str]:
     "Of a kernel: the same bits on every processor, and this package first, wherever it was imported from."
     package = str(Path(ftervit.__file__).resolve().parent.parent)
-    return os.environ | fixed_paths() | {'PYTHONPATH': os.pathsep.join([package, *filter(None, [os.environ.get('PYTHONPATH')])])}
+    path = os.pathsep.join([package, *filter(None, [os.environ.get('PYTHONPATH')])])
+    return os.environ | fixed_paths() | {'PYTHONPATH': path}
 
 
 class _Engine(NBClientEngine):

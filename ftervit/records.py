@@ -41,7 +41,8 @@ def record_makers(p: Profile, stem: str, wrote: list[str]) -> None:
 def _stale(folder: Path) -> list[str]:
     name, again = folder.name, f'`ftervit-reproduce --profile {folder.name}`'
     fingerprint, out = load_json(f)['fingerprint'] if (f := folder/'results.json').is_file() else '', []
-    if (project_root()/'data'/'profiles'/f'{name}.yaml').is_file() and (p := load_profile(name)).name == name and p.fingerprint(*SECTIONS) != fingerprint:
+    p = load_profile(name) if (project_root()/'data'/'profiles'/f'{name}.yaml').is_file() else None
+    if p is not None and p.name == name and p.fingerprint(*SECTIONS) != fingerprint:
         out.append(f'data/results/{name}: recorded with other settings than those of the profile: {again}')
     now = made_from(fingerprint, project_root()/'data'/'models'/name)
     for f, m in load_json(folder/'made_by.json').items():

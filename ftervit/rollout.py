@@ -40,7 +40,8 @@ def rollout(maps: list[Tensor],         # attention of each block, input to outp
     if fusion not in ('mean', 'max', 'min'): raise ValueError(f"fusion {fusion!r}: choose mean, max or min")
     if not 0 <= discard < 1: raise ValueError(f"discard {discard}: expected a share in [0, 1)")
     if len(shapes := {tuple(m.shape) for m in maps}) != 1:
-        raise ValueError(f"rollout needs global attention over the same tokens in every block, got {sorted(shapes)[:3]}")
+        raise ValueError("rollout needs global attention over the same tokens in every block, got "
+                         f"{sorted(shapes)[:3]}")
     out = None
     for m in maps:
         a = getattr(m, f'a{fusion}' if fusion != 'mean' else 'mean')(1)

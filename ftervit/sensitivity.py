@@ -210,7 +210,8 @@ def drops(model: nn.Module, batches: Batches, groups: dict[str, list[str]], rest
         cells = {'group': name}
         for prefix, chosen in [('', layers)] + ([('rest_', [n for n in everything if n not in layers])] if rest
                                                 and name != 'all' else []):
-            cells[f'{prefix}drop_pp'], cells[f'{prefix}kl'] = compare(fp32, log_probabilities(ternary_only(model, chosen), batches)[0], labels)
+            now = log_probabilities(ternary_only(model, chosen), batches)[0]
+            cells[f'{prefix}drop_pp'], cells[f'{prefix}kl'] = compare(fp32, now, labels)
         rows.append(cells)
     return pd.DataFrame(rows)
 

@@ -5,6 +5,7 @@
 # %% ../nbs/15a_tables.ipynb #ed568b17
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,8 @@ def summarise(seeds: list[dict[str, Any]]) -> pd.DataFrame:
         row = dict(stage=s, model=label, seeds=len(seeds)) | stat('top1_percent', [r[s]['top1_percent'] for r in seeds])
         if s != 'teacher':
             row |= stat('gap_pp', [r[s]['top1_percent'] - r['teacher']['top1_percent'] for r in seeds])
-            row |= stat('agreement_percent', [r[s]['agreement_percent'] for r in seeds]) | stat('kl_nats', [r[s]['kl']
-                                                                                                            for r in seeds])
+            row |= stat('agreement_percent', [r[s]['agreement_percent'] for r in seeds])
+            row |= stat('kl_nats', [r[s]['kl'] for r in seeds])
         row['size_mb'] = mb(s, 'teacher_bytes' if s == 'teacher' else 'student_bytes')
         row['compression_ratio'] = mb(s, 'teacher_bytes')/row['size_mb']
         if s == 'phase2': row['zeros_percent'] = np.mean([r['zeros_percent'] for r in seeds])
@@ -109,7 +110,8 @@ def show_results(table: pd.DataFrame) -> str:
 def _dataset(p: Profile) -> str:
     "The published data set that `p` uses, by its spec or its class map; else its spec."
     spec = p.data.get('spec', 'digits')
-    return 'imagenet1k' if p.data.get('class_map') == 'imagenet' or spec.endswith('imagenet-1k') else spec.split('/')[-1]
+    if p.data.get('class_map') == 'imagenet' or spec.endswith('imagenet-1k'): return 'imagenet1k'
+    return spec.split('/')[-1]
 
 # %% ../nbs/15a_tables.ipynb #af551425
 CLASSES = {'imagenet1k': 1000, 'cifar10': 10, 'cifar100': 100}   # data sets of the published results
@@ -206,7 +208,9 @@ def analyses_table(p: Profile) -> pd.DataFrame:
     """The paper's numbers on sensitivity and fidelity beside those of this profile's analyses:
     quantity, published, ours.
     """
-    found = lambda name, table: pd.DataFrame(load_json(f)['published']) if (f := p.results_dir/f'{name}.json').is_file() else table()
+    def found(name: str, table: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        f = p.results_dir/f'{name}.json'
+        return pd.DataFrame(load_json(f)['published']) if f.is_file() else table()
     t = pd.concat([found('sensitivity', published_shares), found('fidelity', published_fidelity)], ignore_index=True)
     return t.assign(ours=[NOT_MEASURED if pd.isna(v) else v for v in t.ours])
 

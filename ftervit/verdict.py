@@ -208,12 +208,15 @@ def main_numbers(p: Profile) -> pd.DataFrame:
 # %% ../nbs/15b_verdict.ipynb #e1ec0c95
 def page(p: Profile, table: pd.DataFrame) -> str:
     "The verdict as an HTML page in the run's folder."
-    show = lambda f, where: f'<img src="{html.escape(os.path.relpath(where/f, p.run_dir))}" width="480" alt="{html.escape(str(f))}">'
+    source = lambda f, where: html.escape(os.path.relpath(where/f, p.run_dir))
+    show = lambda f, where: f'<img src="{source(f, where)}" width="480" alt="{html.escape(str(f))}">'
     pictures = [f'<h2>{html.escape(f)}</h2>\n<p>recorded, and now</p>\n{show(Path(f), p.run_dir/"record")} '
                 f'{show(Path(f), project_root())}'
                 for f in table.file[table.verdict != 'identical'] if f.endswith('.png')
                 and (p.run_dir/'record'/f).is_file() and (project_root()/f).is_file()]
-    head = f'<!doctype html>\n<meta charset="utf-8">\n<title>{p.name}: the verdict</title>\n<style>body {{ font-family: sans-serif; margin: 2em }} td, th {{ padding: .2em .6em; text-align: left }}</style>'
+    style = 'body { font-family: sans-serif; margin: 2em } td, th { padding: .2em .6em; text-align: left }'
+    head = (f'<!doctype html>\n<meta charset="utf-8">\n<title>{p.name}: the verdict</title>\n'
+            f'<style>{style}</style>')
     return '\n'.join([head, f'<h1>{p.name}</h1>', f'<p>{html.escape(summary(table))}</p>',
                       main_numbers(p).round(3).to_html(index=False, border=0), table.to_html(index=False, border=0),
                       *pictures]) + '\n'
@@ -229,6 +232,7 @@ def summary(table: pd.DataFrame) -> str:
     far = table[table.verdict == 'different']
     told = f"{counts.get('identical', 0)} of {n} recorded files are identical"
     if len(far):
-        return f"Not reproduced: {told}; further away than the seeds' spread: " + '; '.join(f'{r.file} ({r.worst})'
-                                                                                            for r in far.itertuples()) + '.'
-    return f"Reproduced within the spread of the seeds: {told}; in the others, no number that has a spread lies outside of it."
+        files = '; '.join(f'{r.file} ({r.worst})' for r in far.itertuples())
+        return f"Not reproduced: {told}; further away than the seeds' spread: {files}."
+    return (f"Reproduced within the spread of the seeds: {told}; in the others, no number that has a spread lies "
+            "outside of it.")

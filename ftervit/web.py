@@ -107,7 +107,8 @@ def photographs(side: int = 384) -> dict[str, bytes]:
 
 def digits() -> dict[str, bytes]:
     "PNG files of one held-out picture of each digit: the first that the committed model gets right."
-    loaders, engine, out = make_loaders(DataConfig(spec='digits')), Engine(project_root()/'data'/'models'/'digits'/'student.gguf'), {}
+    loaders, out = make_loaders(DataConfig(spec='digits')), {}
+    engine = Engine(project_root()/'data'/'models'/'digits'/'student.gguf')
     for image, label in zip(*next(iter(loaders.val))):
         pixels = loaders.pixels8(image[None])[0, ..., 0]
         name, file = str(label.item()), io.BytesIO()
@@ -150,7 +151,8 @@ def script(*names: str, folder: Path) -> str:
 
 def packed(data: bytes) -> str: return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
 
-POLICY = "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; worker-src blob:; img-src blob: data:; style-src 'unsafe-inline'; media-src blob:"
+POLICY = ("default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; worker-src blob:; "
+          "img-src blob: data:; style-src 'unsafe-inline'; media-src blob:")
 
 def single_file(site: str | Path,          # a folder of `build`
                 out: str | Path,           # the HTML file
@@ -163,7 +165,8 @@ def single_file(site: str | Path,          # a folder of `build`
     files = {n: packed((site/n).read_bytes()) for n in names} | {'models.json': packed(json.dumps(chosen).encode())}
     worker, page = script('engine.js', 'worker.js', folder=site), script('engine.js', 'ftervit.js', 'page.js',
                                                                          folder=site)
-    inline = f"<script>globalThis.FTERVIT_FILES = {json.dumps(files)}; globalThis.FTERVIT_WORKER = {json.dumps(worker)};</script>"
+    given = dict(FTERVIT_FILES=files, FTERVIT_WORKER=worker)
+    inline = f"<script>{' '.join(f'globalThis.{k} = {json.dumps(v)};' for k, v in given.items())}</script>"
     text = (site/'index.html').read_text(encoding='utf-8')
     text = re.sub(r'(?<=Content-Security-Policy" content=").*?(?=">)', POLICY, text)
     text = text.replace('<link rel="stylesheet" href="style.css">',
@@ -202,7 +205,8 @@ def frame(page: str | Path,     # an HTML file, or an address
     "The page in a notebook's cell: a file inside the output itself, an address by reference."
     from IPython.display import HTML
     local = isinstance(page, Path) or Path(page).is_file()
-    source = f'srcdoc="{html.escape(Path(page).read_text(encoding="utf-8"))}"' if local else f'src="{html.escape(str(page))}"'
+    text = html.escape(Path(page).read_text(encoding='utf-8') if local else str(page))
+    source = f'{"srcdoc" if local else "src"}="{text}"'
     return HTML(f'<div><iframe {source} title="A fully ternary network in the browser" allow="camera" '
                 f'style="width:100%;height:{height}px;border:0"></iframe></div>')
 
