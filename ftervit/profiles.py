@@ -246,7 +246,9 @@ def seed_all(*parts: Any) -> int:
     return s
 
 # %% ../nbs/00_profiles.ipynb #0a800cd1
-FIXED_PATHS = {'MKL_CBWR': 'AVX2', 'ONEDNN_MAX_CPU_ISA': 'AVX2', 'ATEN_CPU_CAPABILITY': 'avx2', 'OMP_NUM_THREADS': '1'}
+FIXED_PATHS = {'MKL_CBWR': 'COMPATIBLE', 'ONEDNN_MAX_CPU_ISA': 'AVX2', 'OPENBLAS_CORETYPE': 'Haswell',
+               'NPY_DISABLE_CPU_FEATURES': 'X86_V4 AVX512_ICL AVX512_SPR', 'ATEN_CPU_CAPABILITY': 'avx2',
+               'OMP_NUM_THREADS': '1'}
 
 
 def fixed_paths() -> dict[str, str]:

@@ -252,8 +252,9 @@ def int2_symmetric(x: Tensor,                            # activations, floating
     """
     x = _real(x)
     dims = reduce_dims(x, granularity)
-    low = -2 * (x.amin(dims, keepdim=True) < 0).to(x.dtype)
-    scale = (2 * x.abs().mean(dims, keepdim=True) / (low + 3).sqrt()).clamp(min=EPS)
+    negative = x.amin(dims, keepdim=True) < 0
+    low = -2 * negative.to(x.dtype)
+    scale = (2 * x.abs().mean(dims, keepdim=True) / torch.where(negative, 1, 3**0.5)).clamp(min=EPS)
     codes = (x / scale).round_().nan_to_num_(0, 0, 0)
     return Quantized(codes.clamp(low, low + 3).to(torch.int8), scale)
 
