@@ -1,6 +1,12 @@
 """Fully ternary vision transformers: make a timm model ternary, train it, write it as one file, run that in C."""
 __version__ = "0.1.0"
 
+import os as _os
+
+if _os.environ.get('FTERVIT_PRODUCTS') == 'numpy':
+    from .same_bits import hold_products as _hold_products
+    _hold_products()
+
 # name -> module, imported when first asked for
 _OFFERED = dict(ternarize='models', TernaryConfig='models', load_checkpoint='checkpoints', load_published='checkpoints',
                 save_checkpoint='checkpoints', save_gguf='export', load_student='model_file', Engine='classify')

@@ -248,7 +248,7 @@ def seed_all(*parts: Any) -> int:
 # %% ../nbs/00_profiles.ipynb #0a800cd1
 FIXED_PATHS = {'MKL_CBWR': 'COMPATIBLE', 'ONEDNN_MAX_CPU_ISA': 'AVX2', 'OPENBLAS_CORETYPE': 'Haswell',
                'NPY_DISABLE_CPU_FEATURES': 'X86_V4 AVX512_ICL AVX512_SPR', 'ATEN_CPU_CAPABILITY': 'avx2',
-               'OMP_NUM_THREADS': '1'}
+               'TIMM_FUSED_ATTN': '0', 'FTERVIT_PRODUCTS': 'numpy', 'OMP_NUM_THREADS': '1'}
 
 
 def fixed_paths() -> dict[str, str]:
