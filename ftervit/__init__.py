@@ -3,7 +3,8 @@ __version__ = "0.1.0"
 
 import os as _os
 
-if _os.environ.get('FTERVIT_PRODUCTS') == 'numpy':
+if _how := _os.environ.get('FTERVIT_PRODUCTS'):
+    if _how != 'numpy': raise ValueError(f"FTERVIT_PRODUCTS is {_how!r}: 'numpy', or leave it unset")
     from .same_bits import hold_products as _hold_products
     _hold_products()
 

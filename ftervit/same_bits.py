@@ -5,7 +5,7 @@
 # %% ../nbs/00b_same_bits.ipynb #eb943d09
 from __future__ import annotations
 
-import os, warnings
+import warnings
 from functools import cache
 
 import numpy as np
