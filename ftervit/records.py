@@ -130,7 +130,7 @@ def _publishable(output: Any, notebook: str) -> bool:
         return False
     told = json.dumps({k: v for k, v in output.get('data', output).items() if not k.startswith('image/')})
     for folder in (f'{project_root()}', f'{Path.home()}/', f'{tempfile.gettempdir()}/'):
-        if folder in told: raise ValueError(f"{notebook}: an output names {folder}: show the path relative to it, or none")
+        if folder in told: raise ValueError(f"{notebook}: an output names {folder}: show a relative path, or none")
     return True
 
 

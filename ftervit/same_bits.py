@@ -47,7 +47,7 @@ def _addmm(c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1
 # %% ../nbs/00b_same_bits.ipynb #e9a388dc
 @cache
 def hold_products() -> torch.library.Library:
-    """From now on `torch.mm`, `addmm` and `bmm` of this process, of FP32 or FP64 on the CPU, are NumPy's; the others stay.
+    """From now on `torch.mm`, `addmm` and `bmm` of FP32 or FP64 on the CPU are NumPy's in this process; others stay.
 
     With `OPENBLAS_CORETYPE` set before NumPy was imported (`profiles.FIXED_PATHS`), their bits are the same on every
     processor that has those instructions. Asked again, it gives what it gave.
